@@ -1,0 +1,250 @@
+//! Decisions: the verdict on a connection or a request, and why.
+
+use std::fmt;
+
+use crate::endpoint::{Action, DirectionPolicy, Flow, Rule};
+use crate::http::{Field, HttpMatch, HttpMatcher, HttpRule, Request, Text};
+use crate::path;
+use crate::policy::RuleId;
+
+/// What happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// It passes.
+    Allow,
+    /// It does not.
+    Deny,
+    /// The connection passes, and each of its HTTP requests is decided on its own.
+    Redirect,
+}
+
+/// Where the verdict was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Layer {
+    /// On addresses and ports.
+    L3L4,
+    /// On the HTTP request.
+    L7,
+}
+
+/// A verdict and its reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Decision<'p> {
+    /// What happens.
+    pub verdict: Verdict,
+    /// Where that was decided.
+    pub layer: Layer,
+    /// Why.
+    pub reason: Reason<'p>,
+}
+
+/// Why a verdict is what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason<'p> {
+    /// This rule allows it.
+    AllowedBy(&'p RuleId),
+    /// Nothing turns default deny on for the workload in this direction.
+    NotEnforced,
+    /// The HTTP rules of this rule, and maybe others, will decide.
+    HttpRules(&'p RuleId),
+    /// No policy has been loaded yet.
+    NotLoaded,
+    /// There is no policy for the workload the traffic belongs to.
+    UnknownEndpoint,
+    /// No rule allows it.
+    NoMatch(Option<NearMiss<'p>>),
+    /// No valid rule allows it, and this one, which might have, could not be compiled.
+    Invalid(&'p HttpRule),
+    /// This rule denies it.
+    DeniedBy(&'p RuleId),
+    /// The request as sent is allowed, but servers that read its path in this way are not meant to get it.
+    AmbiguousPath(Vec<u8>),
+}
+
+/// The HTTP rule that came closest, and the first field of it that did not match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NearMiss<'p> {
+    /// The rule's name.
+    pub rule: &'p RuleId,
+    /// What the rule wants.
+    pub wanted: &'p HttpMatch,
+    /// What did not match.
+    pub field: Field,
+}
+
+impl DirectionPolicy {
+    /// Decides a connection.
+    pub fn connection(&self, flow: &Flow) -> Decision<'_> {
+        let decision = |verdict, reason| Decision { verdict, layer: Layer::L3L4, reason };
+        if let Some(deny) = self.covering(flow).find(|rule| rule.action == Action::Deny) {
+            return decision(Verdict::Deny, Reason::DeniedBy(&deny.id));
+        }
+        // A port with HTTP rules goes to the proxy even where a plain rule allows all of it.
+        if let Some(http) = self.covering(flow).find(|rule| matches!(rule.action, Action::Http(_))) {
+            return decision(Verdict::Redirect, Reason::HttpRules(&http.id));
+        }
+        match self.covering(flow).next() {
+            Some(allow) => decision(Verdict::Allow, Reason::AllowedBy(&allow.id)),
+            None if self.default_deny => decision(Verdict::Deny, Reason::NoMatch(None)),
+            None => decision(Verdict::Allow, Reason::NotEnforced),
+        }
+    }
+
+    /// Decides a request on a connection. It is complete: a request on a connection that the policy
+    /// has come to deny since is denied here.
+    pub fn request(&self, flow: &Flow, request: &Request<'_>) -> Decision<'_> {
+        let connection = self.connection(flow);
+        if connection.verdict != Verdict::Redirect {
+            return connection;
+        }
+        let as_sent = self.http(flow, request);
+        let Some(path) = request.path.filter(|_| as_sent.verdict == Verdict::Allow) else {
+            return as_sent;
+        };
+        for reading in path::readings(path).into_iter().skip(1) {
+            let read = Request { path: Some(&reading), ..request.clone() };
+            if self.http(flow, &read).verdict != Verdict::Allow {
+                let reason = Reason::AmbiguousPath(reading.into_owned());
+                return Decision { verdict: Verdict::Deny, layer: Layer::L7, reason };
+            }
+        }
+        as_sent
+    }
+
+    fn http(&self, flow: &Flow, request: &Request<'_>) -> Decision<'_> {
+        let decision = |verdict, reason| Decision { verdict, layer: Layer::L7, reason };
+        let mut nearest: Option<NearMiss<'_>> = None;
+        let mut invalid = None;
+        for rule in self.covering(flow) {
+            let http = match &rule.action {
+                Action::Http(http) => http,
+                Action::Allow => return decision(Verdict::Allow, Reason::AllowedBy(&rule.id)),
+                Action::Deny => return decision(Verdict::Deny, Reason::DeniedBy(&rule.id)),
+            };
+            for rule in http {
+                let HttpMatcher::Active(wanted) = &rule.matcher else {
+                    invalid = invalid.or(Some(rule));
+                    continue;
+                };
+                let Err(field) = wanted.check(request) else {
+                    return decision(Verdict::Allow, Reason::AllowedBy(&rule.id));
+                };
+                // Fields are compared in their order, so the later the failure, the nearer the miss.
+                if nearest.is_none_or(|nearest| nearest.field < field) {
+                    nearest = Some(NearMiss { rule: &rule.id, wanted, field });
+                }
+            }
+        }
+        match invalid {
+            _ if !self.default_deny => decision(Verdict::Allow, Reason::NotEnforced),
+            Some(rule) => decision(Verdict::Deny, Reason::Invalid(rule)),
+            None => decision(Verdict::Deny, Reason::NoMatch(nearest)),
+        }
+    }
+
+    fn covering<'p>(&'p self, flow: &Flow) -> impl Iterator<Item = &'p Rule> {
+        let flow = *flow;
+        self.rules.iter().filter(move |rule| rule.covers(&flow))
+    }
+}
+
+impl<'p> Decision<'p> {
+    /// A denial that no policy was consulted for.
+    pub fn closed(reason: Reason<'p>) -> Self {
+        Self { verdict: Verdict::Deny, layer: Layer::L3L4, reason }
+    }
+
+    /// The rule that decided, where one did.
+    pub fn rule(&self) -> Option<&'p RuleId> {
+        match &self.reason {
+            Reason::AllowedBy(rule) | Reason::DeniedBy(rule) | Reason::HttpRules(rule) => Some(rule),
+            Reason::Invalid(rule) => Some(&rule.id),
+            _ => None,
+        }
+    }
+
+    /// The reason in words, with the values of the request that it speaks of.
+    pub fn describe(&self, request: Option<&Request<'_>>) -> String {
+        match &self.reason {
+            Reason::AllowedBy(rule) => format!("allowed by {rule}"),
+            Reason::NotEnforced => "allowed: no policy sets default deny here".to_owned(),
+            Reason::HttpRules(rule) => format!("HTTP rules decide each request: {rule}"),
+            Reason::NotLoaded => "not loaded: no policy has been loaded yet".to_owned(),
+            Reason::UnknownEndpoint => "no policy for this workload: it is not in the bundle".to_owned(),
+            Reason::NoMatch(None) => "no rule matches".to_owned(),
+            Reason::NoMatch(Some(miss)) => format!("no rule matches; nearest: {}", miss.describe(request)),
+            Reason::Invalid(rule) => match &rule.matcher {
+                HttpMatcher::Quarantined(why) => format!("rule {} is quarantined: {why}", rule.id),
+                HttpMatcher::Active(_) => format!("rule {} is invalid", rule.id),
+            },
+            Reason::DeniedBy(rule) => format!("denied by {rule}"),
+            Reason::AmbiguousPath(reading) => {
+                format!("ambiguous path: servers may read it as {}, which no rule allows", Text(reading))
+            }
+        }
+    }
+}
+
+impl Reason<'_> {
+    /// The reason's stable name, for logs and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::AllowedBy(_) => "allowed-by-rule",
+            Self::NotEnforced => "not-enforced",
+            Self::HttpRules(_) => "http-rules",
+            Self::NotLoaded => "not-loaded",
+            Self::UnknownEndpoint => "unknown-endpoint",
+            Self::NoMatch(_) => "no-match",
+            Self::Invalid(_) => "invalid",
+            Self::DeniedBy(_) => "denied-by-rule",
+            Self::AmbiguousPath(_) => "ambiguous-path",
+        }
+    }
+}
+
+impl NearMiss<'_> {
+    /// `rule …: path /private does not match /public`.
+    pub fn describe(&self, request: Option<&Request<'_>>) -> String {
+        format!("rule {}: {}", self.rule, describe_miss(self.wanted, self.field, request))
+    }
+}
+
+/// Says which field of `wanted` did not match, and with what.
+pub(crate) fn describe_miss(wanted: &HttpMatch, field: Field, request: Option<&Request<'_>>) -> String {
+    let compare = |name: &str, value: Option<&[u8]>, pattern: &Option<crate::pattern::Pattern>| {
+        let pattern = pattern.as_ref().map_or("", |pattern| pattern.as_str());
+        match value {
+            Some(value) => format!("{name} {} does not match {pattern}", Text(value)),
+            None => format!("the request has no {name}, the rule wants {pattern}"),
+        }
+    };
+    match field {
+        Field::Method => compare("method", request.and_then(|request| request.method), &wanted.method),
+        Field::Path => compare("path", request.and_then(|request| request.path), &wanted.path),
+        Field::Host => compare("host", request.and_then(|request| request.authority), &wanted.host),
+        Field::Header(index) => match wanted.headers.get(index) {
+            Some(header) => format!("no header matches {header}, or not every one of that name"),
+            None => "a header does not match".to_owned(),
+        },
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Redirect => "redirect",
+        })
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::L3L4 => "L3L4",
+            Self::L7 => "L7",
+        })
+    }
+}

@@ -1,0 +1,124 @@
+//! Endpoint policies: what all policies together say of one workload.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::http::HttpRule;
+use crate::identity::IdentityId;
+use crate::policy::{Direction, RuleId};
+use crate::port::{PortRange, Protocol};
+use crate::world::WorkloadName;
+
+/// The resolved policy of one workload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointPolicy {
+    /// The workload.
+    pub name: WorkloadName,
+    /// Its addresses, by which a proxy that serves several workloads knows it.
+    pub addresses: Vec<IpAddr>,
+    /// For connections to it.
+    pub ingress: DirectionPolicy,
+    /// For connections from it.
+    pub egress: DirectionPolicy,
+}
+
+impl EndpointPolicy {
+    /// The policy of one direction.
+    pub fn direction(&self, direction: Direction) -> &DirectionPolicy {
+        match direction {
+            Direction::Ingress => &self.ingress,
+            Direction::Egress => &self.egress,
+        }
+    }
+}
+
+/// The rules of one direction. A denial wins over every allowance, whatever their order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DirectionPolicy {
+    /// Whether what no rule allows is dropped.
+    pub default_deny: bool,
+    /// The rules, in the order in which they are named to the user.
+    pub rules: Vec<Rule>,
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name.
+    pub id: RuleId,
+    /// The peers it covers.
+    pub peers: Peers,
+    /// The ports it covers.
+    pub ports: Ports,
+    /// What happens to what it covers.
+    pub action: Action,
+}
+
+/// The peers a rule covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Peers {
+    /// Everyone.
+    Any,
+    /// These identities: nobody where there are none.
+    Only(BTreeSet<IdentityId>),
+}
+
+/// The ports a rule covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ports {
+    /// Every port of every protocol, and protocols without ports.
+    All,
+    /// These: none where there are none.
+    Only(Vec<PortRange>),
+}
+
+/// What happens to what a rule covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// It passes.
+    Allow,
+    /// It is dropped.
+    Deny,
+    /// HTTP requests pass that one of these matches.
+    Http(Vec<HttpRule>),
+}
+
+/// A connection, as one direction of a policy sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flow {
+    /// Who is at the other end.
+    pub peer: IdentityId,
+    /// The transport.
+    pub protocol: Protocol,
+    /// The destination's port.
+    pub port: u16,
+}
+
+impl Rule {
+    /// Whether this rule speaks of the flow. HTTP rules speak of TCP only.
+    pub fn covers(&self, flow: &Flow) -> bool {
+        self.peers.contains(flow.peer)
+            && self.ports.contains(flow.protocol, flow.port)
+            && !(matches!(self.action, Action::Http(_)) && flow.protocol != Protocol::Tcp)
+    }
+}
+
+impl Peers {
+    /// Whether this identity is one of them.
+    pub fn contains(&self, peer: IdentityId) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(identities) => identities.contains(&peer),
+        }
+    }
+}
+
+impl Ports {
+    /// Whether this port is one of them.
+    pub fn contains(&self, protocol: Protocol, port: u16) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(ranges) => ranges.iter().any(|range| range.contains(protocol, port)),
+        }
+    }
+}

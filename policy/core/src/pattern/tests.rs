@@ -1,0 +1,66 @@
+use super::*;
+
+fn check(pattern: &str, value: &[u8], expected: bool) {
+    let pattern = Pattern::parse(pattern).unwrap();
+    assert_eq!(pattern.matches(value), expected, "{pattern:?} on {:?}", String::from_utf8_lossy(value));
+}
+
+#[test]
+fn the_whole_value_must_match() {
+    check("/public", b"/public", true);
+    check("/public", b"/public/", false);
+    check("/public", b"/public?x=1", false);
+    check("/public", b"x/public", false);
+    check("/pub.*", b"/public?x=1", true);
+    check("GET|HEAD", b"GETx", false);
+    check("", b"", true);
+    check("", b"x", false);
+}
+
+#[test]
+fn an_alternative_that_is_a_prefix_of_another_does_not_hide_it() {
+    check("/a|/ab", b"/ab", true);
+    check("/ab|/a", b"/a", true);
+}
+
+#[test]
+fn case_counts_and_bytes_are_bytes() {
+    check("/public", b"/PUBLIC", false);
+    check("(?i)/public", b"/PUBLIC", true);
+    check("/.*", b"/\xff\x00\n\r", true);
+    check("/a.b", "/aéb".as_bytes(), false);
+    check("/a..b", "/aéb".as_bytes(), true);
+    check("/é", "/é".as_bytes(), true);
+}
+
+#[test]
+fn an_end_anchor_does_not_see_past_a_line_feed() {
+    check("/public$", b"/public\n", false);
+    check("^/public$", b"/public", true);
+}
+
+#[test]
+fn what_would_break_out_of_the_anchors_is_no_expression() {
+    for broken in ["a)(b", "(", "[", "*", "a{2", r"\1", "(?=a)", r"\pL", r"\Qa\E"] {
+        assert!(matches!(Pattern::parse(broken), Err(PatternError::Syntax(_))), "{broken}");
+    }
+}
+
+#[test]
+fn what_re2_reads_differently_is_refused() {
+    for odd in ["[a&&b]", "[a--b]", "[a~~b]", "[[a]b]", "(?x)a b", "(?u)a", r"\<a", r"\b{start}a", "(?R)a"] {
+        assert!(matches!(Pattern::parse(odd), Err(PatternError::Dialect(_))), "{odd}");
+    }
+    assert!(Pattern::parse("a{,3}").is_err());
+    check("a{0,3}", b"aaa", true);
+    check("[[:alpha:]]+", b"abc", true);
+}
+
+#[test]
+fn cost_is_bounded_before_anything_is_matched() {
+    assert_eq!(Pattern::parse("(a{1000}){1000}"), Err(PatternError::TooLarge));
+    assert!(matches!(Pattern::parse(&"a".repeat(10_000)), Err(PatternError::TooLong(10_000))));
+    assert!(matches!(Pattern::parse(&"(".repeat(4_000)), Err(PatternError::Syntax(_))));
+    let nested = format!("{}a{}", "(".repeat(1_000), ")".repeat(1_000));
+    assert!(matches!(Pattern::parse(&nested), Err(PatternError::Syntax(_))));
+}

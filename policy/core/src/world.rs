@@ -1,0 +1,205 @@
+//! The world: the workloads, namespaces and nodes that policies are resolved against.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::identity::{AddressTable, Identity, IdentityId, Who};
+use crate::labels::{self, K8S, LabelSet};
+
+/// A workload's name within its namespace.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkloadName {
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl WorkloadName {
+    /// Reads `namespace/name`, or a name in namespace `default`.
+    pub fn parse(text: &str) -> Self {
+        let (namespace, name) = text.split_once('/').unwrap_or(("default", text));
+        Self { namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+}
+
+impl fmt::Display for WorkloadName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// A pod, or a process that stands for one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workload {
+    /// Its name.
+    pub name: WorkloadName,
+    /// Its own labels, as its object has them.
+    pub labels: BTreeMap<String, String>,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+    /// The node it runs on, where that is known.
+    pub node: Option<String>,
+    /// Its service account.
+    pub service_account: Option<String>,
+}
+
+/// A node. Its addresses are the host of its own workloads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// What exists, as far as policies speak of it.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    workloads: BTreeMap<WorkloadName, Workload>,
+    namespaces: BTreeMap<String, BTreeMap<String, String>>,
+    nodes: BTreeMap<String, Node>,
+}
+
+/// Why something cannot be part of the world.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WorldError {
+    /// Two things with one name.
+    #[error("{0} is there twice: remove one of the two")]
+    Duplicate(String),
+    /// Two things with one address: whose traffic it is could not be told.
+    #[error("address {address} belongs to {first} and to {second}: an address has one owner")]
+    SharedAddress {
+        /// The address.
+        address: IpAddr,
+        /// The first owner.
+        first: String,
+        /// The second owner.
+        second: String,
+    },
+}
+
+impl World {
+    /// Adds a workload.
+    pub fn add_workload(&mut self, workload: Workload) -> Result<(), WorldError> {
+        let name = format!("workload {}", workload.name);
+        match self.workloads.insert(workload.name.clone(), workload) {
+            Some(_) => Err(WorldError::Duplicate(name)),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds a namespace with its labels.
+    pub fn add_namespace(&mut self, name: &str, labels: BTreeMap<String, String>) -> Result<(), WorldError> {
+        match self.namespaces.insert(name.to_owned(), labels) {
+            Some(_) => Err(WorldError::Duplicate(format!("namespace {name}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds a node.
+    pub fn add_node(&mut self, node: Node) -> Result<(), WorldError> {
+        let name = format!("node {}", node.name);
+        match self.nodes.insert(node.name.clone(), node) {
+            Some(_) => Err(WorldError::Duplicate(name)),
+            None => Ok(()),
+        }
+    }
+
+    /// The workloads, by name.
+    pub fn workloads(&self) -> impl Iterator<Item = &Workload> {
+        self.workloads.values()
+    }
+
+    /// The workload of this name.
+    pub fn workload(&self, name: &WorkloadName) -> Option<&Workload> {
+        self.workloads.get(name)
+    }
+
+    /// The labels of a workload's identity: its own, its namespace's and what it runs as.
+    pub fn identity_labels(&self, workload: &Workload) -> LabelSet {
+        let namespace = &workload.name.namespace;
+        let mut set = LabelSet::default();
+        for (key, value) in workload.labels.iter().filter(|(key, _)| labels::is_identity_label(key)) {
+            set.insert(K8S, key, value);
+        }
+        set.insert(K8S, labels::NAMESPACE, namespace);
+        // Kubernetes gives this label to every namespace, so a world without namespace objects has it too.
+        let name_label = format!("{}.kubernetes.io/metadata.name", labels::NAMESPACE_LABELS);
+        set.insert(K8S, name_label, namespace);
+        for (key, value) in self.namespaces.get(namespace).into_iter().flatten() {
+            set.insert(K8S, format!("{}.{key}", labels::NAMESPACE_LABELS), value);
+        }
+        if let Some(account) = &workload.service_account {
+            set.insert(K8S, labels::SERVICE_ACCOUNT, account);
+        }
+        set
+    }
+
+    /// Numbers the identities of this world and finds whose each address is.
+    ///
+    /// The numbers depend on the world alone: the same world gives the same numbers.
+    pub fn identities(&self) -> Result<Identities, WorldError> {
+        let nodes = self.nodes.values().map(|node| {
+            (format!("node {}", node.name), Who::Node(node.name.clone()), node.addresses.as_slice())
+        });
+        let workloads = self.workloads.values().map(|workload| {
+            let who = Who::Workloads(self.identity_labels(workload));
+            (format!("workload {}", workload.name), who, workload.addresses.as_slice())
+        });
+        let owners: Vec<(String, Who, &[IpAddr])> = nodes.chain(workloads).collect();
+
+        let distinct: BTreeSet<Who> = owners.iter().map(|(_, who, _)| who.clone()).collect();
+        let mut by_who: BTreeMap<Who, IdentityId> =
+            distinct.into_iter().zip((IdentityId::FIRST.0..).map(IdentityId)).collect();
+        by_who.insert(Who::World, IdentityId::WORLD);
+
+        let mut claimed: BTreeMap<IpAddr, (&str, IdentityId)> = BTreeMap::new();
+        for (name, who, addresses) in &owners {
+            let Some(id) = by_who.get(who) else { continue };
+            for address in *addresses {
+                let address = address.to_canonical();
+                if let Some((first, _)) = claimed.insert(address, (name, *id)) {
+                    let (first, second) = (first.to_owned(), name.clone());
+                    return Err(WorldError::SharedAddress { address, first, second });
+                }
+            }
+        }
+        let addresses = claimed.into_iter().map(|(address, (_, id))| (address, id)).collect();
+        Ok(Identities { by_who, addresses })
+    }
+}
+
+/// The identities of a world.
+#[derive(Debug, Clone, Default)]
+pub struct Identities {
+    by_who: BTreeMap<Who, IdentityId>,
+    addresses: Vec<(IpAddr, IdentityId)>,
+}
+
+impl Identities {
+    /// All of them, the world included.
+    pub fn iter(&self) -> impl Iterator<Item = Identity> {
+        self.by_who.iter().map(|(who, id)| Identity { id: *id, who: who.clone() })
+    }
+
+    /// The number of an identity.
+    pub fn id(&self, who: &Who) -> Option<IdentityId> {
+        self.by_who.get(who).copied()
+    }
+
+    /// Every known address and whose it is.
+    pub fn addresses(&self) -> impl Iterator<Item = (IpAddr, IdentityId)> {
+        self.addresses.iter().copied()
+    }
+
+    /// The look-up table from address to identity.
+    pub fn table(&self) -> AddressTable {
+        let mut table = AddressTable::default();
+        for (address, id) in &self.addresses {
+            table.insert((*address).into(), *id);
+        }
+        table
+    }
+}
