@@ -9,7 +9,7 @@ use crate::identity::{Identity, IdentityId, Who};
 use crate::policy::{Direction, Policy, RuleId};
 use crate::port::Protocol;
 use crate::resolve::resolve;
-use crate::world::{Identities, WorkloadName, World, WorldError};
+use crate::world::{Identities, Service, WorkloadName, World, WorldError};
 
 /// One end of the traffic that is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +71,9 @@ pub enum ExplainError {
     /// There is no workload of this name.
     #[error("there is no workload {0} in the inventory{1}")]
     UnknownWorkload(WorkloadName, String),
+    /// The address is a service's own: who answers there depends on its pods.
+    #[error("{0} is the address of service {1}: ask about {2}")]
+    ServiceAddress(IpAddr, WorkloadName, String),
     /// The inventory contradicts itself.
     #[error(transparent)]
     World(#[from] WorldError),
@@ -143,6 +146,10 @@ impl Party {
             }
             End::Address(address) => {
                 let address = address.to_canonical();
+                if let Some(service) = world.services().find(|service| service.addresses.contains(&address)) {
+                    let pods = pods_of(service, world);
+                    return Err(ExplainError::ServiceAddress(address, service.name.clone(), pods));
+                }
                 world.workloads().find(|w| w.addresses.iter().any(|known| known.to_canonical() == address))
             }
         };
@@ -168,7 +175,22 @@ fn kind(id: IdentityId, identities: &Identities) -> String {
     }
 }
 
+fn pods_of(service: &Service, world: &World) -> String {
+    let pods: Vec<String> = world
+        .workloads()
+        .filter(|workload| service.selects(workload))
+        .map(|workload| workload.name.to_string())
+        .collect();
+    match pods.as_slice() {
+        [] => "a workload; the service has none in the inventory".to_owned(),
+        pods => format!("one of its workloads, {}", pods.join(", ")),
+    }
+}
+
 fn suggestion(name: &WorkloadName, world: &World) -> String {
+    if let Some(service) = world.services().find(|service| service.name == *name) {
+        return format!(", but a service: ask about {}", pods_of(service, world));
+    }
     let known: Vec<String> = world.workloads().map(|workload| workload.name.to_string()).collect();
     let same_name = world.workloads().find(|workload| workload.name.name == name.name);
     match (same_name, known.as_slice()) {

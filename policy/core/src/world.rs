@@ -54,12 +54,33 @@ pub struct Node {
     pub addresses: Vec<IpAddr>,
 }
 
+/// A service. Policies speak of the pods behind it, never of its own addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Its name.
+    pub name: WorkloadName,
+    /// The labels of its pods; empty where it has none of its own.
+    pub selector: BTreeMap<String, String>,
+    /// Its own addresses.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl Service {
+    /// Whether it sends traffic to this workload.
+    pub fn selects(&self, workload: &Workload) -> bool {
+        !self.selector.is_empty()
+            && self.name.namespace == workload.name.namespace
+            && self.selector.iter().all(|(key, value)| workload.labels.get(key) == Some(value))
+    }
+}
+
 /// What exists, as far as policies speak of it.
 #[derive(Debug, Clone, Default)]
 pub struct World {
     workloads: BTreeMap<WorkloadName, Workload>,
     namespaces: BTreeMap<String, BTreeMap<String, String>>,
     nodes: BTreeMap<String, Node>,
+    services: BTreeMap<WorkloadName, Service>,
 }
 
 /// Why something cannot be part of the world.
@@ -105,6 +126,20 @@ impl World {
             Some(_) => Err(WorldError::Duplicate(name)),
             None => Ok(()),
         }
+    }
+
+    /// Adds a service.
+    pub fn add_service(&mut self, service: Service) -> Result<(), WorldError> {
+        let name = format!("service {}", service.name);
+        match self.services.insert(service.name.clone(), service) {
+            Some(_) => Err(WorldError::Duplicate(name)),
+            None => Ok(()),
+        }
+    }
+
+    /// The services, by name.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.values()
     }
 
     /// The workloads, by name.

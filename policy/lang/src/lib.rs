@@ -1,1 +1,21 @@
-//! (see ARCHITECTURE.md)
+//! The languages that policies are written in.
+//!
+//! A [`SourceFile`](source::SourceFile) becomes [`Policy`](postern_policy_core::policy::Policy) values of the
+//! core's model, or [`Diagnostic`](diagnostic::Diagnostic)s that name file, line, column and field, say what was
+//! expected and what to do. Reading is strict: an unknown field, a wrong type or a bad expression is an
+//! error; a field of the real schema that Postern does not build yet is an error too, and says so.
+#![forbid(unsafe_code)]
+
+mod cilium;
+mod decode;
+pub mod diagnostic;
+mod document;
+pub mod inventory;
+mod kubernetes;
+mod metadata;
+mod node;
+mod selector;
+pub mod source;
+mod yaml;
+
+pub use document::{Policies, load_policies};

@@ -1,0 +1,55 @@
+//! Peers and subjects, and the namespace they are looked for in.
+
+use postern_policy_core::labels::{LabelKey, NAMESPACE, NAMESPACE_LABELS, RESERVED};
+use postern_policy_core::selector::{Operator, Requirement, Selector};
+
+use super::Context;
+use crate::decode::{At, Reader};
+use crate::diagnostic::Code;
+use crate::selector::{Keys, selector};
+
+/// Reads a list of endpoint selectors. Without a namespace of their own they mean the policy's.
+pub(super) fn peers(at: &At<'_>, context: &Context<'_>, reader: &mut Reader<'_>) -> Option<Vec<Selector>> {
+    let mut selectors = Vec::new();
+    for at in at.list(reader)? {
+        let mut selector = selector(&at, Keys::Sourced, reader)?;
+        if !names_a_place(&selector) {
+            selector.requirements.push(in_namespace(context.namespace));
+        }
+        selectors.push(selector);
+    }
+    Some(selectors)
+}
+
+/// Ties a subject to its policy's namespace, whatever it says itself.
+pub(super) fn pin(mut selector: Selector, namespace: &str, at: &At<'_>, reader: &mut Reader<'_>) -> Selector {
+    let own = in_namespace(namespace);
+    selector.requirements.retain(|requirement| {
+        if requirement.key.key != NAMESPACE {
+            return true;
+        }
+        if requirement.operator != own.operator {
+            let message =
+                format!("the selector names another namespace than the policy's, which is {namespace}");
+            let help =
+                format!("a policy selects in its own namespace only: the label {NAMESPACE} is ignored");
+            reader.warning(at, Code::NamespaceOverridden, message, help);
+        }
+        false
+    });
+    selector.requirements.push(own);
+    selector
+}
+
+fn in_namespace(namespace: &str) -> Requirement {
+    Requirement { key: LabelKey::k8s(NAMESPACE), operator: Operator::In(vec![namespace.to_owned()]) }
+}
+
+/// Whether a peer selector says itself where to look.
+fn names_a_place(selector: &Selector) -> bool {
+    selector.requirements.iter().any(|Requirement { key, .. }| {
+        key.key == NAMESPACE
+            || key.key.strip_prefix(NAMESPACE_LABELS).is_some_and(|rest| rest.starts_with('.'))
+            || key.source.as_deref() == Some(RESERVED)
+    })
+}

@@ -1,0 +1,211 @@
+//! Decoding: trees to values, every problem reported with its place, reading on after each.
+
+use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::node::{Key, Node, Type, Value};
+use crate::source::{SourceFile, Span};
+
+/// What is being read, and what has been found wrong with it.
+pub(crate) struct Reader<'a> {
+    pub(crate) file: &'a SourceFile,
+    pub(crate) diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    pub(crate) fn error(
+        &mut self,
+        at: &At<'_>,
+        code: Code,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.report(Severity::Error, code, at.node.span, &at.field, message.into(), Some(help.into()));
+    }
+
+    pub(crate) fn warning(
+        &mut self,
+        at: &At<'_>,
+        code: Code,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.report(Severity::Warning, code, at.node.span, &at.field, message.into(), Some(help.into()));
+    }
+
+    fn report(
+        &mut self,
+        severity: Severity,
+        code: Code,
+        span: Span,
+        field: &str,
+        message: String,
+        help: Option<String>,
+    ) {
+        let (file, field) = (self.file.name.clone(), field.to_owned());
+        self.diagnostics.push(Diagnostic { severity, code, message, file, span, field, help });
+    }
+
+    fn expected(&mut self, at: &At<'_>, what: &str, help: impl Into<String>) {
+        self.error(at, Code::WrongType, format!("expected {what}, found {}", at.node.found()), help);
+    }
+}
+
+/// A node and the field it is the value of.
+#[derive(Clone)]
+pub(crate) struct At<'n> {
+    pub(crate) node: &'n Node,
+    /// Such as `spec.ingress[0]`; empty for the document.
+    pub(crate) field: String,
+}
+
+impl<'n> At<'n> {
+    pub(crate) fn document(node: &'n Node) -> Self {
+        Self { node, field: String::new() }
+    }
+
+    /// The mapping that this must be.
+    pub(crate) fn object(&self, reader: &mut Reader<'_>) -> Option<Object<'n>> {
+        let Value::Map(entries) = &*self.node.value else {
+            reader.expected(self, "a mapping", "write `{}` if it is meant to be empty");
+            return None;
+        };
+        let fields = entries.iter().map(|(key, value)| (key, value, false)).collect();
+        Some(Object { at: self.clone(), fields })
+    }
+
+    /// The items of the list that this must be.
+    pub(crate) fn list(&self, reader: &mut Reader<'_>) -> Option<Vec<At<'n>>> {
+        let Value::List(items) = &*self.node.value else {
+            reader.expected(self, "a list", "start each item with `- `, or write `[]` for none");
+            return None;
+        };
+        let item = |(index, node)| At { node, field: format!("{}[{index}]", self.field) };
+        Some(items.iter().enumerate().map(item).collect())
+    }
+
+    /// The text that this must be.
+    pub(crate) fn string(&self, reader: &mut Reader<'_>) -> Option<&'n str> {
+        match &*self.node.value {
+            Value::Scalar(scalar) => match scalar.kind() {
+                Type::String => return Some(&scalar.text),
+                Type::Null => reader.expected(self, "a text", "write a value, or remove the field"),
+                _ => reader.expected(self, "a text", format!("quote it: \"{}\"", scalar.text)),
+            },
+            _ => reader.expected(self, "a text", "write one value"),
+        }
+        None
+    }
+
+    /// The boolean that this must be.
+    pub(crate) fn boolean(&self, reader: &mut Reader<'_>) -> Option<bool> {
+        if let Some(Type::Bool(value)) = self.kind() {
+            return Some(value);
+        }
+        reader.expected(self, "a boolean", "write true or false");
+        None
+    }
+
+    /// What YAML makes of the scalar that this is, if it is one.
+    pub(crate) fn kind(&self) -> Option<Type> {
+        match &*self.node.value {
+            Value::Scalar(scalar) => Some(scalar.kind()),
+            _ => None,
+        }
+    }
+
+    fn child(&self, key: &str, node: &'n Node) -> At<'n> {
+        // A key with dots, such as a label's, would read as several fields.
+        let field = match (self.field.is_empty(), key.contains('.')) {
+            (true, false) => key.to_owned(),
+            (_, true) => format!("{}[{key:?}]", self.field),
+            (false, false) => format!("{}.{key}", self.field),
+        };
+        At { node, field }
+    }
+}
+
+/// A mapping that is being read field by field; what nobody took is reported at the end.
+pub(crate) struct Object<'n> {
+    pub(crate) at: At<'n>,
+    fields: Vec<(&'n Key, &'n Node, bool)>,
+}
+
+impl<'n> Object<'n> {
+    /// The value of a field, if it is there.
+    ///
+    /// A field without a value (`fromEndpoints:`) is an error, for an API server would take it for absent,
+    /// and absent often means "anyone".
+    pub(crate) fn take(&mut self, name: &str, reader: &mut Reader<'_>) -> Option<At<'n>> {
+        let at = self.take_raw(name)?;
+        if at.kind() == Some(Type::Null) {
+            reader.error(
+                &at,
+                Code::WrongType,
+                format!("`{name}` has no value"),
+                "remove the field, or write what it shall be; an empty list is `[]`",
+            );
+            return None;
+        }
+        Some(at)
+    }
+
+    /// As `take`, for a field that must be there.
+    pub(crate) fn require(&mut self, name: &str, reader: &mut Reader<'_>) -> Option<At<'n>> {
+        if !self.has(name) {
+            let message = format!("`{name}` is missing");
+            reader.error(&self.at, Code::MissingField, message, format!("add `{name}`"));
+            return None;
+        }
+        self.take(name, reader)
+    }
+
+    /// Whether the field is there, with or without a value.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.fields.iter().any(|(key, _, _)| key.text == name)
+    }
+
+    /// The value of a field, if it is there and not null: for objects that an API server printed.
+    pub(crate) fn take_nullable(&mut self, name: &str) -> Option<At<'n>> {
+        self.take_raw(name).filter(|at| at.kind() != Some(Type::Null))
+    }
+
+    /// Takes a field without looking at it.
+    pub(crate) fn ignore(&mut self, name: &str) {
+        self.take_raw(name);
+    }
+
+    /// Every field, as for a mapping of labels.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'n str, At<'n>)> {
+        self.fields.iter().map(|(key, node, _)| (key.text.as_str(), self.at.child(&key.text, node)))
+    }
+
+    /// Reports every field that was not taken: as not supported yet where it is in `unsupported`, else as
+    /// unknown, with the nearest of `known`.
+    pub(crate) fn finish(self, known: &[&str], unsupported: &[&str], reader: &mut Reader<'_>) {
+        for (key, _, _) in self.fields.iter().filter(|(_, _, taken)| !taken) {
+            let field = self.at.child(&key.text, self.at.node).field;
+            let (code, message, help) = if unsupported.contains(&key.text.as_str()) {
+                let help = "remove it: a policy is never enforced in part";
+                (Code::UnsupportedField, format!("`{}` is not supported yet", key.text), help.to_owned())
+            } else {
+                let message = format!("there is no field `{}` here", key.text);
+                (Code::UnknownField, message, suggest(&key.text, known, unsupported))
+            };
+            reader.report(Severity::Error, code, key.span, &field, message, Some(help));
+        }
+    }
+
+    fn take_raw(&mut self, name: &str) -> Option<At<'n>> {
+        let (key, node, taken) = self.fields.iter_mut().find(|(key, _, _)| key.text == name)?;
+        *taken = true;
+        Some(self.at.child(&key.text, node))
+    }
+}
+
+/// The field that was probably meant, or all there are.
+fn suggest(wrong: &str, known: &[&str], unsupported: &[&str]) -> String {
+    let near = |name: &&&str| strsim::jaro_winkler(&wrong.to_lowercase(), &name.to_lowercase()) > 0.88;
+    match known.iter().chain(unsupported).find(near) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("expected one of {}", known.join(", ")),
+    }
+}
