@@ -1,1 +1,22 @@
-//! (see ARCHITECTURE.md)
+//! The bundle: everything a filter needs, resolved, as one JSON document.
+//!
+//! It can be read and written by hand, and has a published schema. What matters is never implied: "anyone"
+//! is written `"any"` and an empty list is nobody, so nothing opens because a field got lost on the way.
+#![forbid(unsafe_code)]
+
+mod decode;
+mod document;
+mod encode;
+
+pub use decode::{BundleError, Quarantined, decode};
+pub use document::{
+    API_VERSION, Action, Attach, Bundle, Direction, DirectionPolicy, Endpoint, Header, HttpRule, Identity,
+    Peers, PortRange, Ports, Protocol, Rule,
+};
+pub use encode::encode;
+
+/// The JSON Schema of the bundle.
+#[cfg(feature = "schema")]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Bundle).into()
+}

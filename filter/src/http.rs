@@ -1,0 +1,108 @@
+//! The HTTP filter: decides every request when its headers have come.
+
+use std::rc::Rc;
+
+use postern_policy_core::http::Request;
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::{Action, LogLevel};
+
+use crate::connection::enforce;
+use crate::host;
+use crate::metrics::{Metrics, Subject};
+use crate::policy::Policy;
+
+/// gRPC's PERMISSION_DENIED.
+const PERMISSION_DENIED: i32 = 7;
+
+pub(crate) struct HttpFilter {
+    policy: Policy,
+    metrics: Rc<Metrics>,
+}
+
+impl HttpFilter {
+    pub(crate) fn new(policy: Policy, metrics: Rc<Metrics>) -> Self {
+        Self { policy, metrics }
+    }
+
+    fn passes(&self) -> bool {
+        let map = match host::request_headers() {
+            Ok(map) => map,
+            Err(status) => {
+                host::log(LogLevel::Error, &format!("postern: denied: no request headers: status {status}"));
+                return false;
+            }
+        };
+        let Some(request) = parse(&map) else {
+            host::log(LogLevel::Error, "postern: denied: the host's header map is malformed");
+            return false;
+        };
+        enforce(&self.policy, &self.metrics, Subject::Request, Some(&request), |set, connection| {
+            set.request(connection, &request)
+        })
+    }
+}
+
+impl Context for HttpFilter {}
+
+impl HttpContext for HttpFilter {
+    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+        if self.passes() {
+            return Action::Continue;
+        }
+        // Where the host cannot answer, the request still gets no further.
+        if let Err(status) = host::respond(403, "postern_denied", b"Access denied\r\n", PERMISSION_DENIED) {
+            host::log(
+                LogLevel::Error,
+                &format!("postern: could not answer a denied request: status {status}"),
+            );
+        }
+        Action::Pause
+    }
+}
+
+/// Reads the ABI's serialised header map: a count, the lengths of each name and value, then their bytes,
+/// each followed by a zero byte. `None` where the numbers do not add up.
+fn parse(map: &[u8]) -> Option<Request<'_>> {
+    let mut request = Request::default();
+    if map.is_empty() {
+        return Some(request);
+    }
+    let (count, rest) = number(map)?;
+    let (mut lengths, mut bytes) = rest.split_at_checked(count.checked_mul(8)?)?;
+    request.headers.reserve(count);
+    let mut seen = [false; 3];
+    for _ in 0..count {
+        let (name_length, rest) = number(lengths)?;
+        let (value_length, rest) = number(rest)?;
+        lengths = rest;
+        let (name, rest) = text(bytes, name_length)?;
+        let (value, rest) = text(rest, value_length)?;
+        bytes = rest;
+        let (field, index) = match name {
+            b":method" => (&mut request.method, 0),
+            b":path" => (&mut request.path, 1),
+            b":authority" => (&mut request.authority, 2),
+            _ => {
+                request.headers.push((name, value));
+                continue;
+            }
+        };
+        // Two values for one: which of them the upstream would use cannot be told.
+        if std::mem::replace(seen.get_mut(index)?, true) {
+            return None;
+        }
+        *field = Some(value);
+    }
+    Some(request)
+}
+
+fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk::<4>()?;
+    Some((usize::try_from(u32::from_le_bytes(*number)).ok()?, rest))
+}
+
+/// `length` bytes and the zero byte after them, which the last one may lack.
+fn text(bytes: &[u8], length: usize) -> Option<(&[u8], &[u8])> {
+    let (text, rest) = bytes.split_at_checked(length)?;
+    Some((text, rest.get(1..).unwrap_or_default()))
+}

@@ -1,0 +1,222 @@
+//! A bundle to the policies that the filter enforces.
+
+use std::collections::HashSet;
+
+use postern_policy_core::endpoint as core;
+use postern_policy_core::http::{HeaderMatch, HttpMatch, HttpMatcher, HttpRule as CoreHttpRule};
+use postern_policy_core::identity::{AddressTable, IdentityId};
+use postern_policy_core::pattern::Pattern;
+use postern_policy_core::policy::{Direction as CoreDirection, RuleId};
+use postern_policy_core::port::{PortRange as CorePortRange, Protocol as CoreProtocol, ProtocolMatch};
+use postern_policy_core::set::{Attachment, PolicySet, SetError};
+use postern_policy_core::world::WorkloadName;
+
+use crate::document::{
+    API_VERSION, Action, Attach, Bundle, Direction, DirectionPolicy, Endpoint, HttpRule, Identity, Peers,
+    PortRange, Ports, Protocol, Rule,
+};
+
+/// Why a bundle was refused as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// It is not JSON, or has fields that are unknown, missing or of the wrong type.
+    #[error("bundle: {path}: {message}")]
+    Shape {
+        /// The field, such as `endpoints[0].ingress.rules[1].peers`.
+        path: String,
+        /// What is wrong, with line and column.
+        message: String,
+    },
+    /// It is of another version.
+    #[error(
+        "bundle: apiVersion: expected {API_VERSION}, found {0}: write it with the postern of this version"
+    )]
+    Version(String),
+    /// A value that cannot be.
+    #[error("bundle: {path}: {message}")]
+    Value {
+        /// The field.
+        path: String,
+        /// What is wrong and what was expected.
+        message: String,
+    },
+    /// The parts contradict each other.
+    #[error("bundle: {0}")]
+    Set(#[from] SetError),
+}
+
+/// A rule that could not be compiled: it matches nothing, and every other rule works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// The rule.
+    pub rule: RuleId,
+    /// Why.
+    pub reason: String,
+}
+
+/// Reads a bundle. The policies are compiled; the rules that could not be are named beside them.
+pub fn decode(json: &[u8]) -> Result<(PolicySet, Vec<Quarantined>), BundleError> {
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let bundle: Bundle = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        BundleError::Shape { path: error.path().to_string(), message: error.inner().to_string() }
+    })?;
+    reader.end().map_err(|error| BundleError::Shape { path: ".".to_owned(), message: error.to_string() })?;
+    let Bundle { api_version, attach, identities, endpoints } = bundle;
+    if api_version != API_VERSION {
+        return Err(BundleError::Version(api_version));
+    }
+    let table = address_table(identities)?;
+    let mut quarantined = Vec::new();
+    let endpoints = endpoints
+        .into_iter()
+        .enumerate()
+        .map(|(index, endpoint)| endpoint_policy(endpoint, &format!("endpoints[{index}]"), &mut quarantined))
+        .collect::<Result<_, _>>()?;
+    Ok((PolicySet::new(endpoints, table, attachment(attach)?)?, quarantined))
+}
+
+fn value_error(path: impl Into<String>, message: impl Into<String>) -> BundleError {
+    BundleError::Value { path: path.into(), message: message.into() }
+}
+
+fn attachment(attach: Attach) -> Result<Attachment, BundleError> {
+    let Attach { direction, endpoint, port } = attach;
+    Ok(Attachment {
+        direction: direction.map(|direction| match direction {
+            Direction::Ingress => CoreDirection::Ingress,
+            Direction::Egress => CoreDirection::Egress,
+        }),
+        endpoint: endpoint.map(|name| workload_name(&name, "attach.endpoint")).transpose()?,
+        port,
+    })
+}
+
+fn workload_name(text: &str, path: &str) -> Result<WorkloadName, BundleError> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
+            Ok(WorkloadName { namespace: namespace.to_owned(), name: name.to_owned() })
+        }
+        _ => Err(value_error(path, format!("expected namespace/name, found {text:?}"))),
+    }
+}
+
+fn address_table(identities: Vec<Identity>) -> Result<AddressTable, BundleError> {
+    let mut table = AddressTable::default();
+    let mut ids = HashSet::new();
+    for (index, Identity { id, labels: _, addresses }) in identities.into_iter().enumerate() {
+        let path = format!("identities[{index}]");
+        if id == 0 || !ids.insert(id) {
+            return Err(value_error(
+                path,
+                format!("identity {id} is reserved or given twice: number it anew"),
+            ));
+        }
+        for prefix in addresses {
+            if table.insert(prefix, IdentityId(id)).is_some() {
+                return Err(value_error(
+                    path,
+                    format!("{prefix} is given twice: an address has one identity"),
+                ));
+            }
+        }
+    }
+    Ok(table)
+}
+
+fn endpoint_policy(
+    endpoint: Endpoint,
+    path: &str,
+    quarantined: &mut Vec<Quarantined>,
+) -> Result<core::EndpointPolicy, BundleError> {
+    let Endpoint { name, addresses, ingress, egress } = endpoint;
+    Ok(core::EndpointPolicy {
+        name: workload_name(&name, &format!("{path}.name"))?,
+        addresses,
+        ingress: direction_policy(ingress, &format!("{path}.ingress"), quarantined)?,
+        egress: direction_policy(egress, &format!("{path}.egress"), quarantined)?,
+    })
+}
+
+fn direction_policy(
+    policy: DirectionPolicy,
+    path: &str,
+    quarantined: &mut Vec<Quarantined>,
+) -> Result<core::DirectionPolicy, BundleError> {
+    let DirectionPolicy { default_deny, rules } = policy;
+    let rules = rules
+        .into_iter()
+        .enumerate()
+        .map(|(index, given)| rule(given, &format!("{path}.rules[{index}]"), quarantined))
+        .collect::<Result<_, _>>()?;
+    Ok(core::DirectionPolicy { default_deny, rules })
+}
+
+fn rule(rule: Rule, path: &str, quarantined: &mut Vec<Quarantined>) -> Result<core::Rule, BundleError> {
+    let Rule { id, peers, ports, action } = rule;
+    let ports = match ports {
+        Ports::All => core::Ports::All,
+        Ports::Only(ranges) => {
+            let ranges = ranges.into_iter().map(|range| port_range(range, path));
+            core::Ports::Only(ranges.collect::<Result<_, _>>()?)
+        }
+    };
+    Ok(core::Rule {
+        id: RuleId::new(id),
+        peers: match peers {
+            Peers::Any => core::Peers::Any,
+            Peers::Only(ids) => core::Peers::Only(ids.into_iter().map(IdentityId).collect()),
+        },
+        ports,
+        action: match action {
+            Action::Allow => core::Action::Allow,
+            Action::Deny => core::Action::Deny,
+            Action::Http(rules) => {
+                core::Action::Http(rules.into_iter().map(|rule| http_rule(rule, quarantined)).collect())
+            }
+        },
+    })
+}
+
+fn port_range(range: PortRange, path: &str) -> Result<CorePortRange, BundleError> {
+    let PortRange { protocol, port: first, end_port } = range;
+    let last = end_port.unwrap_or(first);
+    if last < first {
+        return Err(value_error(path, format!("endPort {last} is below port {first}: swap them")));
+    }
+    let protocol = match protocol {
+        Protocol::Any => ProtocolMatch::Any,
+        Protocol::Tcp => ProtocolMatch::Only(CoreProtocol::Tcp),
+        Protocol::Udp => ProtocolMatch::Only(CoreProtocol::Udp),
+        Protocol::Sctp => ProtocolMatch::Only(CoreProtocol::Sctp),
+    };
+    Ok(CorePortRange { protocol, first, last })
+}
+
+/// A rule that does not compile is quarantined by itself: it never voids the bundle.
+fn http_rule(rule: HttpRule, quarantined: &mut Vec<Quarantined>) -> CoreHttpRule {
+    let id = RuleId::new(rule.id.clone());
+    let matcher = match http_match(rule) {
+        Ok(matched) => HttpMatcher::Active(matched),
+        Err(reason) => {
+            quarantined.push(Quarantined { rule: id.clone(), reason: reason.clone() });
+            HttpMatcher::Quarantined(reason)
+        }
+    };
+    CoreHttpRule { id, matcher }
+}
+
+fn http_match(rule: HttpRule) -> Result<HttpMatch, String> {
+    let HttpRule { id: _, method, path, host, headers } = rule;
+    let pattern = |field: &str, text: Option<String>| {
+        text.map(|text| Pattern::parse(&text).map_err(|error| format!("{field}: {error}"))).transpose()
+    };
+    Ok(HttpMatch {
+        method: pattern("method", method)?,
+        path: pattern("path", path)?,
+        host: pattern("host", host)?,
+        headers: headers
+            .into_iter()
+            .map(|header| HeaderMatch { name: header.name, value: header.value.map(String::into_bytes) })
+            .collect(),
+    })
+}

@@ -1,0 +1,211 @@
+//! The document as it is written: serde types, nothing checked yet.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// The version this crate reads and writes.
+pub const API_VERSION: &str = "postern.dev/filter/v1alpha1";
+
+/// The policies of the workloads behind one proxy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Bundle {
+    /// `postern.dev/filter/v1alpha1`.
+    pub api_version: String,
+    /// What is fixed about the traffic that this proxy sees; the rest is taken from each connection.
+    #[serde(default, skip_serializing_if = "Attach::is_empty")]
+    pub attach: Attach,
+    /// Who has which address. Every address that is in none of them is the world, identity 2.
+    pub identities: Vec<Identity>,
+    /// The workloads whose policy is enforced.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// What is fixed about the traffic that a proxy sees.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Attach {
+    /// The direction, seen from the workload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// The name of the one endpoint that the proxy serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// The port that policies mean, where the proxy listens on another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+}
+
+impl Attach {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A direction, seen from the workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// To the workload.
+    Ingress,
+    /// From the workload.
+    Egress,
+}
+
+/// Who some addresses belong to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Identity {
+    /// The number that rules use. 0 stands for nobody and cannot be used.
+    pub id: u32,
+    /// What it is made of, for people.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// Addresses and prefixes, such as `10.0.0.1/32`.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub addresses: Vec<IpNet>,
+}
+
+/// One workload and its policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Endpoint {
+    /// `namespace/name`.
+    pub name: String,
+    /// Its addresses, by which a proxy that serves several workloads knows it.
+    pub addresses: Vec<IpAddr>,
+    /// For connections to it.
+    pub ingress: DirectionPolicy,
+    /// For connections from it.
+    pub egress: DirectionPolicy,
+}
+
+/// The rules of one direction. A denial wins over every allowance, whatever their order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DirectionPolicy {
+    /// Whether what no rule allows is dropped.
+    pub default_deny: bool,
+    /// The rules.
+    pub rules: Vec<Rule>,
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rule {
+    /// Its name, as denials and logs print it.
+    pub id: String,
+    /// Whom it covers.
+    pub peers: Peers,
+    /// What it covers.
+    pub ports: Ports,
+    /// What happens to it.
+    pub action: Action,
+}
+
+/// `"any"`, or `{"only": [256, 257]}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Peers {
+    /// Everyone.
+    Any,
+    /// These identities: nobody where there are none.
+    Only(Vec<u32>),
+}
+
+/// `"all"`, or `{"only": [{"protocol": "TCP", "port": 80}]}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Ports {
+    /// Every port of every protocol.
+    All,
+    /// These: none where there are none.
+    Only(Vec<PortRange>),
+}
+
+/// A port, or the ports from `port` to `endPort`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PortRange {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The first port.
+    pub port: u16,
+    /// The last port, if there is more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_port: Option<u16>,
+}
+
+/// A protocol that has ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Protocol {
+    /// TCP, UDP and SCTP.
+    Any,
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// SCTP.
+    Sctp,
+}
+
+/// `"allow"`, `"deny"`, or `{"http": [{"id": "…", "method": "GET", "path": "/public"}]}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It passes.
+    Allow,
+    /// It is dropped.
+    Deny,
+    /// Requests pass that one of these matches.
+    Http(Vec<HttpRule>),
+}
+
+/// Every field that is given must match. Expressions match the whole value, in RE2's dialect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HttpRule {
+    /// Its name.
+    pub id: String,
+    /// Against the method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Against the path, query included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Against the authority, port included if the client sends one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Each must match.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<Header>,
+}
+
+/// A header that must be there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Header {
+    /// Compared without regard to case.
+    pub name: String,
+    /// The exact value, where presence is not enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}

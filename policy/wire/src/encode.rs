@@ -1,0 +1,125 @@
+//! Resolved policies to a bundle.
+
+use std::collections::BTreeMap;
+
+use postern_policy_core::endpoint as core;
+use postern_policy_core::http::{HttpMatcher, HttpRule as CoreHttpRule};
+use postern_policy_core::identity::{IdentityId, Who};
+use postern_policy_core::policy::Direction as CoreDirection;
+use postern_policy_core::port::{PortRange as CorePortRange, Protocol as CoreProtocol, ProtocolMatch};
+use postern_policy_core::set::Attachment;
+use postern_policy_core::world::Identities;
+
+use crate::document::{
+    API_VERSION, Action, Attach, Bundle, Direction, DirectionPolicy, Endpoint, Header, HttpRule, Identity,
+    Peers, PortRange, Ports, Protocol, Rule,
+};
+
+/// Writes a bundle. Identities that have no address are left out: no traffic can have them.
+pub fn encode(
+    endpoints: &[core::EndpointPolicy],
+    identities: &Identities,
+    attachment: &Attachment,
+) -> Bundle {
+    Bundle {
+        api_version: API_VERSION.to_owned(),
+        attach: Attach {
+            direction: attachment.direction.map(direction),
+            endpoint: attachment.endpoint.as_ref().map(ToString::to_string),
+            port: attachment.port,
+        },
+        identities: identity_list(identities),
+        endpoints: endpoints.iter().map(endpoint).collect(),
+    }
+}
+
+fn identity_list(identities: &Identities) -> Vec<Identity> {
+    let mut addresses: BTreeMap<IdentityId, Vec<ipnet::IpNet>> = BTreeMap::new();
+    for (address, id) in identities.addresses() {
+        addresses.entry(id).or_default().push(address.into());
+    }
+    let named = |identity: postern_policy_core::identity::Identity| {
+        let addresses = addresses.remove(&identity.id)?;
+        let labels = match identity.who {
+            Who::World => vec!["reserved:world".to_owned()],
+            Who::Node(name) => vec![format!("node:{name}")],
+            Who::Workloads(labels) => labels.iter().collect(),
+        };
+        Some(Identity { id: identity.id.0, labels, addresses })
+    };
+    let mut list: Vec<Identity> = identities.iter().filter_map(named).collect();
+    list.sort_by_key(|identity| identity.id);
+    list
+}
+
+fn endpoint(policy: &core::EndpointPolicy) -> Endpoint {
+    Endpoint {
+        name: policy.name.to_string(),
+        addresses: policy.addresses.clone(),
+        ingress: direction_policy(&policy.ingress),
+        egress: direction_policy(&policy.egress),
+    }
+}
+
+fn direction_policy(policy: &core::DirectionPolicy) -> DirectionPolicy {
+    DirectionPolicy { default_deny: policy.default_deny, rules: policy.rules.iter().map(rule).collect() }
+}
+
+fn rule(rule: &core::Rule) -> Rule {
+    Rule {
+        id: rule.id.to_string(),
+        peers: match &rule.peers {
+            core::Peers::Any => Peers::Any,
+            core::Peers::Only(peers) => Peers::Only(peers.iter().map(|id| id.0).collect()),
+        },
+        ports: match &rule.ports {
+            core::Ports::All => Ports::All,
+            core::Ports::Only(ranges) => Ports::Only(ranges.iter().map(port_range).collect()),
+        },
+        action: match &rule.action {
+            core::Action::Allow => Action::Allow,
+            core::Action::Deny => Action::Deny,
+            core::Action::Http(rules) => Action::Http(rules.iter().filter_map(http_rule).collect()),
+        },
+    }
+}
+
+fn port_range(range: &CorePortRange) -> PortRange {
+    let protocol = match range.protocol {
+        ProtocolMatch::Any => Protocol::Any,
+        ProtocolMatch::Only(CoreProtocol::Tcp) => Protocol::Tcp,
+        ProtocolMatch::Only(CoreProtocol::Udp) => Protocol::Udp,
+        ProtocolMatch::Only(CoreProtocol::Sctp) => Protocol::Sctp,
+    };
+    PortRange { protocol, port: range.first, end_port: (range.last != range.first).then_some(range.last) }
+}
+
+/// A quarantined rule matches nothing and has nothing that could be written: it is left out, and the rules
+/// beside it keep their names.
+fn http_rule(rule: &CoreHttpRule) -> Option<HttpRule> {
+    let HttpMatcher::Active(matched) = &rule.matcher else { return None };
+    let text = |pattern: &Option<postern_policy_core::pattern::Pattern>| {
+        pattern.as_ref().map(|pattern| pattern.as_str().to_owned())
+    };
+    Some(HttpRule {
+        id: rule.id.to_string(),
+        method: text(&matched.method),
+        path: text(&matched.path),
+        host: text(&matched.host),
+        headers: matched
+            .headers
+            .iter()
+            .map(|header| Header {
+                name: header.name.clone(),
+                value: header.value.as_ref().map(|value| String::from_utf8_lossy(value).into_owned()),
+            })
+            .collect(),
+    })
+}
+
+fn direction(direction: CoreDirection) -> Direction {
+    match direction {
+        CoreDirection::Ingress => Direction::Ingress,
+        CoreDirection::Egress => Direction::Egress,
+    }
+}

@@ -1,0 +1,107 @@
+//! The bundle's promises: strict, nothing implied, one bad rule never voids another.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use std::net::SocketAddr;
+
+use postern_policy_core::decide::{Reason, Verdict};
+use postern_policy_core::http::Request;
+use postern_policy_core::policy::Direction;
+use postern_policy_core::set::{Connection, PolicySet};
+use postern_policy_wire::{BundleError, decode};
+
+const BUNDLE: &str = r#"{
+  "apiVersion": "postern.dev/filter/v1alpha1",
+  "attach": {"direction": "ingress", "endpoint": "default/app1", "port": 80},
+  "identities": [{"id": 300, "labels": ["k8s:id=app2"], "addresses": ["127.0.0.2/32"]}],
+  "endpoints": [{
+    "name": "default/app1",
+    "addresses": ["127.0.0.1"],
+    "ingress": {"defaultDeny": true, "rules": [{
+      "id": "r", "peers": {"only": [300]}, "ports": {"only": [{"protocol": "TCP", "port": 80}]},
+      "action": {"http": [{"id": "r/0", "method": "GET", "path": "/public"}]}
+    }]},
+    "egress": {"defaultDeny": false, "rules": []}
+  }]
+}"#;
+
+fn get<'a>(set: &'a PolicySet, source: &str, path: &str) -> (Verdict, Reason<'a>) {
+    let source: SocketAddr = source.parse().unwrap();
+    let destination = "127.0.0.1:8080".parse().unwrap();
+    let connection = Connection { source, destination, direction: Direction::Ingress };
+    let request = Request { method: Some(b"GET"), path: Some(path.as_bytes()), ..Request::default() };
+    let decision = set.request(&connection, &request);
+    (decision.verdict, decision.reason)
+}
+
+fn refused(json: &str, expected: &str) {
+    let error = decode(json.as_bytes()).expect_err(json).to_string();
+    assert!(error.contains(expected), "{error}\nwanted: {expected}");
+}
+
+#[test]
+fn a_bundle_by_hand() {
+    let (set, quarantined) = decode(BUNDLE.as_bytes()).unwrap();
+    assert!(quarantined.is_empty());
+    assert_eq!(get(&set, "127.0.0.2:1", "/public").0, Verdict::Allow);
+    assert_eq!(get(&set, "127.0.0.2:1", "/private").0, Verdict::Deny);
+    assert_eq!(get(&set, "127.0.0.3:1", "/public"), (Verdict::Deny, Reason::NoMatch(None)));
+}
+
+#[test]
+fn what_is_written_reads_back_the_same() {
+    let bundle: postern_policy_wire::Bundle = serde_json::from_str(BUNDLE).unwrap();
+    let again: postern_policy_wire::Bundle =
+        serde_json::from_str(&serde_json::to_string(&bundle).unwrap()).unwrap();
+    assert_eq!(bundle, again);
+}
+
+#[test]
+fn nothing_is_implied() {
+    refused(&BUNDLE.replace(r#""peers": {"only": [300]}, "#, ""), "missing field `peers`");
+    refused(
+        &BUNDLE.replace(r#""defaultDeny": true, "#, ""),
+        "endpoints[0].ingress: missing field `defaultDeny`",
+    );
+    let (set, _) = decode(BUNDLE.replace("[300]", "[]").as_bytes()).unwrap();
+    assert_eq!(get(&set, "127.0.0.2:1", "/public").0, Verdict::Deny);
+}
+
+#[test]
+fn errors_name_the_field_and_the_place() {
+    refused(
+        &BUNDLE.replace("\"rules\": []", "\"rules\": [], \"x\": 1"),
+        "endpoints[0].egress.x: unknown field `x`",
+    );
+    refused(
+        &BUNDLE.replace("v1alpha1", "v9"),
+        "expected postern.dev/filter/v1alpha1, found postern.dev/filter/v9",
+    );
+    refused(&BUNDLE.replace("\"port\": 80}]", "\"port\": \"80\"}]"), "expected u16 at line");
+    refused(
+        &BUNDLE.replace("\"endpoint\": \"default/app1\"", "\"endpoint\": \"default/gone\""),
+        "default/gone",
+    );
+    refused(&BUNDLE.replace("127.0.0.2/32\"", "127.0.0.2/32\", \"127.0.0.2/32\""), "given twice");
+    refused(&BUNDLE.replace("\"id\": 300,", "\"id\": 0,"), "identities[0]: identity 0 is reserved");
+    refused("", "EOF");
+    refused("{}", "missing field `apiVersion`");
+    refused(&format!("{BUNDLE} x"), "trailing characters");
+    assert!(matches!(decode(b"\xff"), Err(BundleError::Shape { .. })));
+    refused(&"[".repeat(100_000), "bundle: ");
+}
+
+#[test]
+fn a_bad_rule_is_quarantined_alone() {
+    let two = BUNDLE.replace(r#"{"id": "r/0","#, r#"{"id": "r/bad", "path": "/("}, {"id": "r/0","#);
+    let (set, quarantined) = decode(two.as_bytes()).unwrap();
+    assert_eq!(quarantined.len(), 1);
+    assert_eq!(quarantined[0].rule.as_str(), "r/bad");
+    assert_eq!(get(&set, "127.0.0.2:1", "/public").0, Verdict::Allow);
+    let (verdict, reason) = get(&set, "127.0.0.2:1", "/(");
+    assert_eq!((verdict, reason.code()), (Verdict::Deny, "invalid"));
+}
