@@ -25,10 +25,13 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Counters by name. The names are a closed set: subject, verdict, reason.
+/// What a counter counts: subject, verdict and the name of the reason, each of a closed set.
+type Key = (Subject, Verdict, &'static str);
+
+/// Counters, each defined when it is first needed; `None` where the host did not want it.
 #[derive(Default)]
 pub(crate) struct Metrics {
-    counters: RefCell<HashMap<(Subject, Verdict, &'static str), Option<u32>>>,
+    counters: RefCell<HashMap<Key, Option<u32>>>,
 }
 
 impl Metrics {

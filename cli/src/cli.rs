@@ -1,0 +1,33 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::{bundle, check, demo, explain, filter, proxy};
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 ok, 1 findings or denied, 2 usage, 3 cannot run.
+Every command takes --help, which has an example.";
+
+/// Network policy by identity, from packet to HTTP request.
+#[derive(Debug, Parser)]
+#[command(name = "postern", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the tutorial on this machine: three workloads, the policy, the real filter, real requests
+    Demo(demo::Args),
+    /// Serve as a reverse proxy that enforces policy
+    Proxy(proxy::Args),
+    /// Parse and validate policy files
+    Check(check::Args),
+    /// Say what happens to a connection or request, and why
+    Explain(explain::Args),
+    /// Compile policies to the filter's configuration, or to a manifest that carries it
+    Bundle(bundle::Args),
+    /// The filter itself
+    Filter(filter::Args),
+}

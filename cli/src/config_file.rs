@@ -1,0 +1,91 @@
+//! Configuration that follows its files: read again when they change, kept when they are bad.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use crate::bundle::{self, AttachArgs};
+use crate::inputs::InputArgs;
+
+/// How often files are looked at. A signal (SIGHUP) has them looked at now.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Where a proxy's bundle comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// A file that holds the bundle. It may come later.
+    Bundle(PathBuf),
+    /// Policies and an inventory, compiled here.
+    Policies(InputArgs, AttachArgs),
+}
+
+impl Source {
+    /// The bundle now.
+    pub(crate) fn load(&self) -> anyhow::Result<Bytes> {
+        match self {
+            Self::Bundle(path) => {
+                let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+                // The filter would refuse it as well; here the error reaches whoever started the proxy.
+                postern_policy_wire::decode(&bytes)
+                    .with_context(|| format!("{} is refused", path.display()))?;
+                Ok(bytes.into())
+            }
+            Self::Policies(inputs, attach) => {
+                let bundle = bundle::compile(&inputs.load()?, attach)?;
+                Ok(serde_json::to_vec(&bundle)?.into())
+            }
+        }
+    }
+
+    /// What tells one state of the files from another, without compiling them.
+    fn state(&self) -> Vec<Option<Vec<u8>>> {
+        let mut paths: Vec<&PathBuf> = Vec::new();
+        match self {
+            Self::Bundle(path) => paths.push(path),
+            Self::Policies(inputs, _) => paths.extend(inputs.policy.iter().chain(&inputs.inventory)),
+        }
+        let read = |path: &PathBuf| -> Vec<Option<Vec<u8>>> {
+            match std::fs::read_dir(path) {
+                Ok(entries) => {
+                    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+                    files.sort();
+                    files.iter().map(|file| std::fs::read(file).ok()).collect()
+                }
+                Err(_) => vec![std::fs::read(path).ok()],
+            }
+        };
+        paths.into_iter().flat_map(read).collect()
+    }
+}
+
+/// Follows the files until nobody wants to know any more.
+pub(crate) async fn follow(source: Source, bundles: watch::Sender<Bytes>) -> anyhow::Result<()> {
+    let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())
+        .context("cannot wait for SIGHUP")?;
+    let mut state = source.state();
+    let mut poll = tokio::time::interval(POLL);
+    loop {
+        let asked = tokio::select! {
+            _ = poll.tick() => false,
+            _ = hangup.recv() => true,
+            () = bundles.closed() => return Ok(()),
+        };
+        let now = source.state();
+        if now == state && !asked {
+            continue;
+        }
+        state = now;
+        match source.load() {
+            Ok(bundle) => {
+                tracing::info!(bytes = bundle.len(), "the policy files changed: loading them");
+                bundles.send_replace(bundle);
+            }
+            Err(error) => tracing::error!(
+                "the policy files changed and are refused: {error:#}; the last good policy stays"
+            ),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The `postern` binary: parse, run, exit code.
+
+mod bundle;
+mod check;
+mod cli;
+mod config_file;
+mod demo;
+mod explain;
+mod filter;
+mod inputs;
+mod output;
+mod proxy;
+mod render;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::output::Outcome;
+
+fn main() -> ExitCode {
+    let Cli { command } = Cli::parse();
+    let result = match command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Proxy(args) => proxy::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Bundle(args) => bundle::run(&args),
+        Command::Filter(args) => filter::run(&args),
+    };
+    match result {
+        Ok(Outcome::Ok) => ExitCode::SUCCESS,
+        Ok(Outcome::Findings) => ExitCode::from(1),
+        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::from(3)
+        }
+    }
+}

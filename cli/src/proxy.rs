@@ -1,0 +1,152 @@
+//! `postern proxy`.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use bytes::Bytes;
+use postern_filter_module::{CONNECTION_ROOT_ID, FILTER_WASM, HTTP_ROOT_ID};
+use postern_host::{Direction, GuestLimits, Plugin, Protocol, Proxy, ProxyConfig, ProxyLimits, Upstream};
+use postern_ops::{LogFormat, init_log};
+use tokio::sync::watch;
+
+use crate::bundle::{AttachArgs, DirectionArg};
+use crate::config_file::{Source, follow};
+use crate::inputs::InputArgs;
+use crate::output::Outcome;
+
+/// Serve as a reverse proxy that enforces policy
+///
+/// What policy lets through goes to the upstream; denied requests get 403 and "Access denied", denied connections are
+/// closed before a byte has passed. The files are followed: a change is enforced from the next request on, a bad one is
+/// refused and the last good policy stays.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  postern proxy --listen 0.0.0.0:8080 --upstream 127.0.0.1:9000 --port 80 \\
+    --policy rule1.yaml --inventory pods.yaml --workload default/app1
+  postern proxy --listen 0.0.0.0:8080 --upstream 127.0.0.1:9000 --bundle bundle.json --admin 127.0.0.1:9901")]
+pub(crate) struct Args {
+    /// Where clients connect
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+    /// Where requests go
+    #[arg(long, value_name = "HOST:PORT")]
+    upstream: String,
+    /// Speak HTTP/2 to the upstream, as gRPC servers need
+    #[arg(long)]
+    upstream_http2: bool,
+    /// Policy files, or folders of them
+    #[arg(long, short, num_args = 1.., value_name = "FILE", requires = "inventory", required_unless_present = "bundle")]
+    policy: Vec<PathBuf>,
+    /// What exists: Pod, Namespace, Node, Service or Workload documents
+    #[arg(long, short, num_args = 1.., value_name = "FILE", requires = "policy")]
+    inventory: Vec<PathBuf>,
+    /// A bundle that `postern bundle` wrote, in place of policies; until the file is there, everything is denied
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["policy", "inventory", "workload", "port"])]
+    bundle: Option<PathBuf>,
+    /// The one workload that the proxy serves; without it, the address that was connected to tells which
+    #[arg(long, short, value_name = "NAMESPACE/NAME")]
+    workload: Option<String>,
+    /// Which of its traffic the proxy sees
+    #[arg(long, value_enum, default_value_t)]
+    direction: DirectionArg,
+    /// The port that policies mean, where the proxy listens on another
+    #[arg(long)]
+    port: Option<u16>,
+    /// Worker threads; as many as there are cores, if not given
+    #[arg(long)]
+    workers: Option<NonZeroUsize>,
+    /// Serve /metrics, /healthz, /readyz and /config here
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    admin: Option<SocketAddr>,
+    /// What is logged, such as `info` or `warn,access=info`
+    #[arg(long, default_value = "info", value_name = "FILTER")]
+    log: String,
+}
+
+impl Args {
+    fn source(&self) -> Source {
+        match &self.bundle {
+            Some(path) => Source::Bundle(path.clone()),
+            None => Source::Policies(
+                InputArgs { policy: self.policy.clone(), inventory: self.inventory.clone() },
+                AttachArgs { workload: self.workload.clone(), direction: self.direction, port: self.port },
+            ),
+        }
+    }
+
+    fn config(&self) -> anyhow::Result<ProxyConfig> {
+        let protocol = if self.upstream_http2 { Protocol::Http2 } else { Protocol::Http1 };
+        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Ok(ProxyConfig {
+            workers: self.workers.unwrap_or(cores),
+            admin: self.admin,
+            direction: match self.direction {
+                DirectionArg::Ingress => Direction::Inbound,
+                DirectionArg::Egress => Direction::Outbound,
+            },
+            ..with_filter(self.listen, Upstream::new(&self.upstream, protocol)?)
+        })
+    }
+}
+
+/// A proxy with the embedded filter and default limits.
+pub(crate) fn with_filter(listen: SocketAddr, upstream: Upstream) -> ProxyConfig {
+    ProxyConfig {
+        listen,
+        upstream,
+        workers: NonZeroUsize::MIN,
+        admin: None,
+        destination: None,
+        direction: Direction::Inbound,
+        plugin: Plugin {
+            name: "postern".to_owned(),
+            vm_id: "postern".to_owned(),
+            connection_root: Some(CONNECTION_ROOT_ID.to_owned()),
+            http_root: HTTP_ROOT_ID.to_owned(),
+        },
+        module: Cow::Borrowed(FILTER_WASM),
+        guest_limits: GuestLimits::default(),
+        limits: ProxyLimits::default(),
+    }
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    init_log(&args.log, LogFormat::Auto)?;
+    let source = args.source();
+    let first = match (&source, source.load()) {
+        (_, Ok(bundle)) => bundle,
+        (Source::Bundle(path), Err(_)) if !path.exists() => {
+            tracing::warn!("{} is not there yet: everything is denied until it is", path.display());
+            Bytes::new()
+        }
+        (_, Err(error)) => return Err(error),
+    };
+    let (bundles, configuration) = watch::channel(first);
+    let proxy = Proxy::bind(args.config()?, configuration)?;
+    tracing::info!(listen = %proxy.local_addr(), upstream = args.upstream, "the proxy is up");
+    if let Some(admin) = proxy.admin_addr() {
+        tracing::info!(%admin, "metrics, health and configuration status");
+    }
+    proxy.run(async move {
+        tokio::spawn(follow(source, bundles));
+        if let Err(error) = asked_to_stop().await {
+            tracing::error!("{error:#}; stopping");
+        }
+    })?;
+    Ok(Outcome::Ok)
+}
+
+/// SIGTERM or SIGINT.
+async fn asked_to_stop() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

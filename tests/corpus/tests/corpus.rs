@@ -1,0 +1,27 @@
+//! The corpus on the engines that need nothing but this workspace.
+
+use postern_tests_corpus::engine::{BundleEngine, Engine, NativeEngine, WasmEngine};
+use postern_tests_corpus::{load, run};
+
+fn check(engine: &mut dyn Engine) {
+    let scenarios = load().unwrap_or_else(|error| panic!("{error:#}"));
+    match run(engine, &scenarios) {
+        Ok((ran, excluded)) => println!("engine {}: {ran} cases, {excluded} excluded", engine.name()),
+        Err(failures) => panic!("{failures}"),
+    }
+}
+
+#[test]
+fn native() {
+    check(&mut NativeEngine::default());
+}
+
+#[test]
+fn bundle() {
+    check(&mut BundleEngine::default());
+}
+
+#[test]
+fn wasm() {
+    check(&mut WasmEngine::new().unwrap_or_else(|error| panic!("{error:#}")));
+}

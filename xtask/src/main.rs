@@ -1,0 +1,25 @@
+//! Everything a contributor runs: `cargo xtask demo`, `test`, `ci`, `tidy`, `tools`.
+
+mod ci;
+mod cli;
+mod demo;
+mod exec;
+mod report;
+mod test;
+mod tidy;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Who may depend on whom, as data.
+//!
+//! A row is a folder of this workspace. An edge that is no row's is an error until someone has put it
+//! here with a reason, which is the moment to ask whether it should be.
+
+/// The crates of this workspace that a crate may have as normal or build dependencies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum May {
+    /// Any of them: nothing depends on this crate but tests.
+    Any,
+    /// These folders.
+    Only(&'static [&'static str]),
+}
+
+/// The rule for one crate.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// Its folder.
+    pub(super) folder: &'static str,
+    /// What it may depend on.
+    pub(super) may: May,
+    /// Packages that must not be anywhere below it. `kube` stands for `kube-client` and the like too.
+    pub(super) never: &'static [&'static str],
+    /// Why it is so.
+    pub(super) why: &'static str,
+}
+
+/// The rules.
+pub(super) const TABLE: &[Row] = &[
+    Row {
+        folder: "policy/core",
+        may: May::Only(&[]),
+        never: &["serde", "tokio", "kube", "proxy-wasm", "aya", "wasmtime", "hyper"],
+        why: "the model and the verdict are pure functions: formats, runtimes and hosts are for others",
+    },
+    Row {
+        folder: "policy/lang",
+        may: May::Only(&["policy/core"]),
+        never: &["tokio", "kube", "proxy-wasm", "wasmtime", "hyper"],
+        why: "reading a policy needs text and the model, and the command line reads it without a cluster",
+    },
+    Row {
+        folder: "policy/wire",
+        may: May::Only(&["policy/core"]),
+        never: &["tokio", "kube", "proxy-wasm", "wasmtime", "hyper", "postern-policy-lang"],
+        why: "the bundle is read inside the module, which must not carry the dialects",
+    },
+    Row {
+        folder: "filter",
+        may: May::Only(&["policy/core", "policy/wire"]),
+        never: &["tokio", "kube", "wasmtime", "hyper", "wit-bindgen", "postern-policy-lang"],
+        why: "the module is small and knows only resolved bundles",
+    },
+    Row {
+        folder: "filter/module",
+        may: May::Only(&[]),
+        never: &["tokio", "kube", "wasmtime", "hyper"],
+        why: "it holds the module's bytes, which its build script makes by running cargo",
+    },
+    Row {
+        folder: "host/vm",
+        may: May::Only(&[]),
+        never: &[
+            "hyper",
+            "kube",
+            "proxy-wasm",
+            "postern-policy-core",
+            "postern-policy-lang",
+            "postern-policy-wire",
+            "postern-filter-module",
+        ],
+        why: "the guest is opaque and untrusted: its host must not know what it decides",
+    },
+    Row {
+        folder: "host",
+        may: May::Only(&["host/vm", "ops"]),
+        never: &["kube", "aya", "postern-policy-lang"],
+        why: "the proxy runs modules; what they enforce reaches it as bytes",
+    },
+    Row {
+        folder: "ops",
+        may: May::Only(&[]),
+        never: &["postern-policy-core", "postern-policy-lang", "postern-policy-wire", "kube", "wasmtime"],
+        why: "logging and metrics are shared by every daemon and so know none of them",
+    },
+    Row {
+        folder: "cli",
+        may: May::Only(&[
+            "policy/core",
+            "policy/lang",
+            "policy/wire",
+            "filter/module",
+            "host",
+            "host/vm",
+            "ops",
+        ]),
+        never: &["proxy-wasm"],
+        why: "the one binary puts everything together; the filter is in it as bytes, not as code",
+    },
+    Row { folder: "tests/corpus", may: May::Any, never: &[], why: "tests may look at everything" },
+    Row { folder: "tests/harness", may: May::Any, never: &[], why: "tests may look at everything" },
+    Row { folder: "tests/e2e", may: May::Any, never: &[], why: "tests may look at everything" },
+    Row { folder: "xtask", may: May::Any, never: &[], why: "a tool, in nothing that is shipped" },
+];
+
+/// The row of a folder.
+pub(super) fn row(folder: &str) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.folder == folder)
+}
+
+/// Whether nothing but a test may depend on this folder.
+pub(super) fn is_test(folder: &str) -> bool {
+    folder.starts_with("tests/")
+}

@@ -1,0 +1,65 @@
+//! Every tool that is installed rather than built from this tree: one table, one cache folder.
+
+mod cache;
+pub(crate) mod deny;
+pub(crate) mod envoy;
+pub(crate) mod rust;
+mod system;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::workspace::Workspace;
+
+/// One tool.
+struct Tool {
+    name: &'static str,
+    version: fn(&Workspace) -> Result<String>,
+    /// What uses it.
+    used_by: &'static str,
+    /// Where it is, if it is installed.
+    find: fn(&Workspace) -> Result<Option<PathBuf>>,
+    /// Installs it unless it is there, and says which.
+    ensure: fn(&Workspace) -> Result<()>,
+}
+
+const TOOLS: &[Tool] = &[
+    Tool {
+        name: "rust",
+        version: |workspace| rust::Wanted::read(workspace).map(|wanted| wanted.channel),
+        used_by: "everything: the toolchain, its components and targets of rust-toolchain.toml",
+        find: rust::find,
+        ensure: rust::ensure,
+    },
+    Tool {
+        name: envoy::NAME,
+        version: |_| Ok(envoy::VERSION.to_owned()),
+        used_by: "test, ci: runs the filter in a real Envoy",
+        find: |_| envoy::find(),
+        ensure: |_| envoy::ensure().map(drop),
+    },
+    Tool {
+        name: deny::NAME,
+        version: |_| Ok(deny::VERSION.to_owned()),
+        used_by: "ci: licences, bans and sources of dependencies",
+        find: |_| deny::find(),
+        ensure: |workspace| deny::ensure(workspace).map(drop),
+    },
+];
+
+/// Installs what is missing.
+pub(crate) fn install_all(workspace: &Workspace) -> Result<()> {
+    TOOLS.iter().try_for_each(|tool| (tool.ensure)(workspace))
+}
+
+/// Prints the table.
+pub(crate) fn list(workspace: &Workspace) -> Result<()> {
+    println!("cache folder: {}", cache::folder()?.display());
+    for tool in TOOLS {
+        let state = (tool.find)(workspace)?
+            .map_or_else(|| "missing".to_owned(), |path| format!("ready: {}", path.display()));
+        println!("{} {}\n    {state}\n    used by {}", tool.name, (tool.version)(workspace)?, tool.used_by);
+    }
+    Ok(())
+}
