@@ -1,0 +1,7 @@
+//! The whole proxy on real sockets, with small guests.
+
+mod closed;
+mod configuration;
+mod forwarding;
+mod lifetime;
+mod world;
