@@ -52,8 +52,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let wrong = records.iter().filter(|record| !record.ok).count();
     match args.output {
         Format::Json => print_json(&serde_json::json!({"ok": wrong == 0, "requests": records}))?,
-        Format::Human if wrong == 0 => teller.say("\nEvery answer is what the tutorial says.\n")?,
-        Format::Human => teller.say(&format!("\n{wrong} of {} answers are wrong.\n", records.len()))?,
+        Format::Human if wrong == 0 => teller.say("Every answer is what the tutorial says.\n")?,
+        Format::Human => teller.say(&format!("{wrong} of {} answers are wrong.\n", records.len()))?,
     }
     Ok(if wrong == 0 { Outcome::Ok } else { Outcome::Findings })
 }
@@ -90,7 +90,7 @@ async fn tell(teller: &Teller) -> anyhow::Result<Vec<Record>> {
         records.push(ask(teller, &world, service, request, &[]).await?);
     }
 
-    teller.say(&story::policy(POLICY))?;
+    teller.say(&story::policy(teller.style, POLICY))?;
     let policies = DemoWorld::policies()?;
     bundles.send_replace(world.bundle(&policies)?);
     loaded(2).await?;

@@ -67,9 +67,9 @@ pub(super) fn workloads(world: &DemoWorld, service: SocketAddr) -> anyhow::Resul
     Ok(text + "\nWithout a policy, all may reach all:\n\n")
 }
 
-pub(super) fn policy(text: &str) -> String {
+pub(super) fn policy(style: Style, text: &str) -> String {
     let quoted: String = text.lines().map(|line| format!("  {line}\n")).collect();
-    format!("\nStep 2: create the policy\n\n{quoted}\n")
+    format!("{}\n\n{quoted}\n", style.bold("Step 2: create the L7/HTTP security policy"))
 }
 
 pub(super) fn applied(style: Style) -> String {

@@ -172,7 +172,7 @@ impl<'p> Decision<'p> {
             Reason::HttpRules(rule) => format!("HTTP rules decide each request: {rule}"),
             Reason::NotLoaded => "not loaded: no policy has been loaded yet".to_owned(),
             Reason::UnknownEndpoint => "no policy for this workload: it is not in the bundle".to_owned(),
-            Reason::NoMatch(None) => "no rule matches".to_owned(),
+            Reason::NoMatch(None) => "no rule matches, and default deny is on".to_owned(),
             Reason::NoMatch(Some(miss)) => format!("no rule matches; nearest: {}", miss.describe(request)),
             Reason::Invalid(rule) => match &rule.matcher {
                 HttpMatcher::Quarantined(why) => format!("rule {} is quarantined: {why}", rule.id),
