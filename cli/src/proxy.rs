@@ -26,7 +26,8 @@ use crate::output::Outcome;
 #[command(after_help = "Examples:
   postern proxy --listen 0.0.0.0:8080 --upstream 127.0.0.1:9000 --port 80 \\
     --policy rule1.yaml --inventory pods.yaml --workload default/app1
-  postern proxy --listen 0.0.0.0:8080 --upstream 127.0.0.1:9000 --bundle bundle.json --admin 127.0.0.1:9901")]
+  postern proxy --listen 0.0.0.0:8080 --upstream 127.0.0.1:9000 \\
+    --bundle bundle.json --admin 127.0.0.1:9901")]
 pub(crate) struct Args {
     /// Where clients connect
     #[arg(long, value_name = "ADDRESS:PORT")]

@@ -88,6 +88,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     match (args.target, args.listen, args.upstream, &args.module) {
         (None, ..) => print_json(&bundle)?,
         (Some(Target::Envoy), Some(listen), Some(upstream), Some(module)) => {
+            if !module.exists() {
+                let module = module.display();
+                eprintln!("warning: {module} is not there: `postern filter export -o {module}` writes it");
+            }
             let module = module.to_str().context("the module's path is not UTF-8: rename it")?;
             print(&envoy::bootstrap(&bundle, listen, upstream, module)?)?;
         }

@@ -50,10 +50,12 @@ fn port_rule(
     };
     object.finish(known, if effect == Effect::Allow { &UNSUPPORTED } else { &[] }, reader);
 
+    // Ports are read even where the rules are wrong: every error is reported at once.
     let http = match &rules_at {
-        Some(at) => http_rules(at, &id, context, reader)?,
-        None => None,
+        Some(at) => http_rules(at, &id, context, reader),
+        None => Some(None),
     };
+    let has_http = matches!(http, Some(Some(_)));
     let given = match &ports_at {
         Some(at) => at.list(reader)?,
         None => Vec::new(),
@@ -63,8 +65,8 @@ fn port_rule(
         let help = "use endPort for a range, or a second toPorts entry";
         reader.error(ports_at.as_ref().unwrap_or(at), Code::InvalidValue, message, help);
     }
-    let ports: Vec<_> = given.iter().map(|at| port(at, http.is_some(), context, reader)).collect();
-    Some(PortRule { id, ports: ports.into_iter().collect::<Option<_>>()?, http })
+    let ports: Vec<_> = given.iter().map(|at| port(at, has_http, context, reader)).collect();
+    Some(PortRule { id, ports: ports.into_iter().collect::<Option<_>>()?, http: http? })
 }
 
 /// Reads `rules`. An empty HTTP list looks at no HTTP: it is the same as none.

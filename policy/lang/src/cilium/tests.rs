@@ -132,6 +132,10 @@ fn every_error_of_a_file_is_reported() {
     let (_, diagnostics) =
         load(&with_ingress("[{fromCIDR: []}, {toPort: []}, {fromEndpoints: [{matchLabels: {a: 1}}]}]"));
     assert_eq!(diagnostics.len(), 3, "{diagnostics:#?}");
+    let (_, diagnostics) = load(&with_ingress(
+        "[{toPorts: [{ports: [{port: 80}, {port: x!}], rules: {http: [{path: \"(\"}, {method: \"[\"}]}}]}]",
+    ));
+    assert_eq!(diagnostics.len(), 4, "{diagnostics:#?}");
 }
 
 #[test]
