@@ -36,7 +36,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo::rerun-if-changed={}", root.join(source).display());
     }
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    let target_dir = out.join("target");
+    // One folder for debug and release builds: the module is the same in both. OUT_DIR is
+    // <target>/<profile>/build/<package>/out.
+    let target_dir =
+        out.ancestors().nth(4).map_or_else(|| out.join("module"), |target| target.join("module"));
 
     let mut output = build(root, &target_dir)?;
     if !output.status.success() && is_missing_target(&output) {

@@ -12,7 +12,7 @@ pub(super) fn bootstrap(
     upstream: SocketAddr,
     module: &str,
 ) -> anyhow::Result<String> {
-    let bundle = indent(&serde_json::to_string_pretty(bundle)?, 22);
+    let bundle = indent(&serde_json::to_string_pretty(bundle)?, 16);
     // A JSON string is a YAML string.
     let module = serde_json::to_string(module)?;
     let (listen_ip, listen_port) = (listen.ip(), listen.port());
