@@ -1,1 +1,11 @@
-//! (see ARCHITECTURE.md)
+//! What the end-to-end suites share: the `postern` binary as a command and as a proxy, the tutorial's world, and the
+//! corpus engines that show nothing but traffic.
+//!
+//! The suites are in `tests/`, one file for each thing that is proven.
+
+pub mod bundles;
+pub mod engine;
+pub mod postern;
+pub mod proxy;
+pub mod traffic;
+pub mod tutorial;

@@ -1,0 +1,85 @@
+//! The `postern proxy` process.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use postern_tests_corpus::engine::{Decided, Engine};
+use postern_tests_corpus::{Case, Scenario};
+use tempfile::TempDir;
+
+use crate::bundles::{Door, Files};
+use crate::proxy::{Proxy, write};
+use crate::traffic::Traffic;
+
+/// One process for each direction, on all loopback addresses, whose bundle file is replaced for each door: so every
+/// door is also a change of configuration.
+#[derive(Debug)]
+pub struct ProxyEngine {
+    traffic: Traffic,
+    ingress: Side,
+    egress: Side,
+    bundles: HashMap<Door, String>,
+}
+
+#[derive(Debug)]
+struct Side {
+    proxy: Proxy,
+    bundle: PathBuf,
+    loaded: Option<Door>,
+    _dir: TempDir,
+}
+
+impl ProxyEngine {
+    /// Starts both, with nothing loaded.
+    pub fn start() -> Result<ProxyEngine> {
+        let traffic = Traffic::start()?;
+        let ingress = Side::start("ingress", traffic.upstream())?;
+        let egress = Side::start("egress", traffic.upstream())?;
+        Ok(ProxyEngine { traffic, ingress, egress, bundles: HashMap::new() })
+    }
+}
+
+impl Engine for ProxyEngine {
+    fn name(&self) -> &'static str {
+        "proxy"
+    }
+
+    fn load(&mut self, scenario: &Scenario) -> Result<()> {
+        let files = Files::of(scenario)?;
+        let bundle = |door: Door| Ok((door.clone(), files.bundle(&door, &[])?));
+        self.bundles = Door::all(scenario).into_iter().map(bundle).collect::<Result<_>>()?;
+        Ok(())
+    }
+
+    fn decide(&mut self, scenario: &Scenario, case: &Case) -> Result<Decided> {
+        let door = Door::of(scenario, case);
+        let bundle = self.bundles.get(&door).context("the scenario was not loaded")?;
+        let side = if door.egress { &mut self.egress } else { &mut self.ingress };
+        side.load(&door, bundle)?;
+        let listener = SocketAddr::new(door.address, side.proxy.listen().port());
+        Ok(Decided::traffic(self.traffic.observe(scenario, case, listener)))
+    }
+}
+
+impl Side {
+    fn start(direction: &str, upstream: SocketAddr) -> Result<Side> {
+        let dir = tempfile::tempdir().context("cannot make a folder for a bundle")?;
+        let bundle = dir.path().join("bundle.json");
+        // One listener for every subject and every peer: the address that is connected to is the destination.
+        let listen = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+        let path = bundle.to_string_lossy();
+        let proxy = Proxy::start(listen, upstream, &["--bundle", &path, "--direction", direction])?;
+        Ok(Side { proxy, bundle, loaded: None, _dir: dir })
+    }
+
+    fn load(&mut self, door: &Door, bundle: &str) -> Result<()> {
+        if self.loaded.as_ref() != Some(door) {
+            write(&self.bundle, bundle)?;
+            self.proxy.reload()?;
+            self.loaded = Some(door.clone());
+        }
+        Ok(())
+    }
+}
