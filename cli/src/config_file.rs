@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
+use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 
 use crate::bundle::{self, AttachArgs};
@@ -34,7 +35,7 @@ impl Source {
                 Ok(bytes.into())
             }
             Self::Policies(inputs, attach) => {
-                let bundle = bundle::compile(&inputs.load()?, attach)?;
+                let bundle = bundle::compile(&inputs.load()?, attach, None)?;
                 Ok(serde_json::to_vec(&bundle)?.into())
             }
         }
@@ -61,23 +62,25 @@ impl Source {
     }
 }
 
-/// Follows the files until nobody wants to know any more.
-pub(crate) async fn follow(source: Source, bundles: watch::Sender<Bytes>) -> anyhow::Result<()> {
-    let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())
-        .context("cannot wait for SIGHUP")?;
-    let mut state = source.state();
+/// Follows the files until nobody wants to know any more. `asked` has them looked at now.
+pub(crate) async fn follow(source: Source, bundles: watch::Sender<Bytes>, asked: &mut Signal) {
+    let mut loaded = source.state();
+    let mut seen = loaded.clone();
     let mut poll = tokio::time::interval(POLL);
     loop {
-        let asked = tokio::select! {
+        let now_asked = tokio::select! {
             _ = poll.tick() => false,
-            _ = hangup.recv() => true,
-            () = bundles.closed() => return Ok(()),
+            _ = asked.recv() => true,
+            () = bundles.closed() => return,
         };
         let now = source.state();
-        if now == state && !asked {
+        // A file that still changes may be half written: it is taken once it has stayed the same for a while.
+        let is_news = now_asked || (now == seen && now != loaded);
+        seen.clone_from(&now);
+        if !is_news {
             continue;
         }
-        state = now;
+        loaded = now;
         match source.load() {
             Ok(bundle) => {
                 tracing::info!(bytes = bundle.len(), "the policy files changed: loading them");

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
+use clap::CommandFactory;
+use clap::error::ErrorKind;
 use postern_policy_core::decide::Verdict;
 use postern_policy_core::explain::{End, Explanation, Question, explain};
 use postern_policy_core::http::Request;
@@ -11,6 +13,7 @@ use postern_policy_core::port::Protocol;
 use postern_policy_core::world::WorkloadName;
 use serde::Serialize;
 
+use crate::cli::Cli;
 use crate::inputs::InputArgs;
 use crate::output::{Format, Outcome, Style, print, print_json};
 
@@ -60,18 +63,19 @@ struct RequestArgs {
 }
 
 impl RequestArgs {
-    fn request(&self) -> anyhow::Result<Option<Request<'_>>> {
-        let Some(method) = &self.method else { return Ok(None) };
+    fn request(&self) -> Option<Request<'_>> {
+        let method = self.method.as_ref()?;
         // Only a CONNECT has no path.
         if self.path.is_none() && method != "CONNECT" {
-            bail!("a {method} request has a path: add --path /…");
+            let message = format!("a {method} request has a path: add --path");
+            Cli::command().error(ErrorKind::MissingRequiredArgument, message).exit();
         }
-        Ok(Some(Request {
+        Some(Request {
             method: Some(method.as_bytes()),
             path: self.path.as_ref().map(String::as_bytes),
             authority: self.host.as_ref().map(String::as_bytes),
             headers: self.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect(),
-        }))
+        })
     }
 }
 
@@ -112,7 +116,7 @@ struct Step<'a> {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let request = args.request.request()?;
+    let request = args.request.request();
     let inputs = args.inputs.load()?;
     let question = Question {
         from: end(&args.from),

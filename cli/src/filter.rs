@@ -10,6 +10,7 @@ use crate::output::{Outcome, print};
 
 /// The filter itself
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  postern filter export -o postern.wasm")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,

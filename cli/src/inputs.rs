@@ -44,6 +44,9 @@ impl InputArgs {
         if policies.has_errors() || inventory.has_errors() {
             bail!("the files above have errors: nothing was done");
         }
+        if policies.policies.is_empty() {
+            bail!("there is no policy in the policy files: nothing would be enforced");
+        }
         Ok(Inputs { policies: policies.policies, world: inventory.world })
     }
 }
@@ -65,7 +68,11 @@ pub(crate) fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<SourceFile>> {
     for path in paths {
         if path == Path::new("-") {
             let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+            let mut input = std::io::stdin().take(MAX_FILE + 1);
+            let read = input.read_to_string(&mut text).context("cannot read standard input")?;
+            if u64::try_from(read).is_ok_and(|read| read > MAX_FILE) {
+                bail!("standard input has more than the {MAX_FILE} bytes that are read: split it");
+            }
             files.push(SourceFile { name: "<stdin>".to_owned(), text });
         } else if path.is_dir() {
             let found = documents_in(path)?;

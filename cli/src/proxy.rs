@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use bytes::Bytes;
 use postern_filter_module::{CONNECTION_ROOT_ID, FILTER_WASM, HTTP_ROOT_ID};
 use postern_host::{Direction, GuestLimits, Plugin, Protocol, Proxy, ProxyConfig, ProxyLimits, Upstream};
 use postern_ops::{LogFormat, init_log};
-use tokio::sync::watch;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{oneshot, watch};
 
 use crate::bundle::{AttachArgs, DirectionArg};
 use crate::config_file::{Source, follow};
@@ -78,12 +79,30 @@ impl Args {
         }
     }
 
+    /// What the filter is told that was connected to. A workload connects to what is behind the proxy, not to the proxy;
+    /// who that is, policies tell by its address.
+    fn destination(&self) -> anyhow::Result<Option<SocketAddr>> {
+        match self.direction {
+            DirectionArg::Ingress => Ok(None),
+            DirectionArg::Egress => {
+                let upstream = self.upstream.parse().ok();
+                upstream.map(Some).with_context(|| {
+                    format!(
+                        "egress policy goes by the upstream's address: write ADDRESS:PORT in place of {}",
+                        self.upstream
+                    )
+                })
+            }
+        }
+    }
+
     fn config(&self) -> anyhow::Result<ProxyConfig> {
         let protocol = if self.upstream_http2 { Protocol::Http2 } else { Protocol::Http1 };
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Ok(ProxyConfig {
             workers: self.workers.unwrap_or(cores),
             admin: self.admin,
+            destination: self.destination()?,
             direction: match self.direction {
                 DirectionArg::Ingress => Direction::Inbound,
                 DirectionArg::Egress => Direction::Outbound,
@@ -116,6 +135,11 @@ pub(crate) fn with_filter(listen: SocketAddr, upstream: Upstream) -> ProxyConfig
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     init_log(&args.log, LogFormat::Auto)?;
+    if args.policy.iter().chain(&args.inventory).any(|path| path == Path::new("-")) {
+        bail!(
+            "the proxy follows its files, and standard input can be read only once: name a file in place of -"
+        );
+    }
     let source = args.source();
     let first = match (&source, source.load()) {
         (_, Ok(bundle)) => bundle,
@@ -126,28 +150,49 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         (_, Err(error)) => return Err(error),
     };
     let (bundles, configuration) = watch::channel(first);
-    let proxy = Proxy::bind(args.config()?, configuration)?;
-    tracing::info!(listen = %proxy.local_addr(), upstream = args.upstream, "the proxy is up");
-    if let Some(admin) = proxy.admin_addr() {
-        tracing::info!(%admin, "metrics, health and configuration status");
-    }
-    proxy.run(async move {
-        tokio::spawn(follow(source, bundles));
-        if let Err(error) = asked_to_stop().await {
-            tracing::error!("{error:#}; stopping");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // Before anybody is told that the proxy is up: a signal is never lost.
+        let mut signals = Signals::new()?;
+        let proxy = Proxy::bind(args.config()?, configuration)?;
+        tracing::info!(listen = %proxy.local_addr(), upstream = args.upstream, "the proxy is up");
+        if let Some(admin) = proxy.admin_addr() {
+            tracing::info!(%admin, "metrics, health and configuration status");
         }
-    })?;
-    Ok(Outcome::Ok)
+        let (stop, stopped) = oneshot::channel::<()>();
+        // Dropping the sender stops it as well.
+        let mut serving = tokio::task::spawn_blocking(|| proxy.run(async { drop(stopped.await) }));
+        let Signals { terminate, interrupt, hangup } = &mut signals;
+        let ended = tokio::select! {
+            ended = &mut serving => Some(ended),
+            _ = terminate.recv() => None,
+            _ = interrupt.recv() => None,
+            () = follow(source, bundles, hangup) => None,
+        };
+        drop(stop);
+        let ended = match ended {
+            Some(ended) => ended,
+            None => serving.await,
+        };
+        ended.context("the proxy's thread ended badly")??;
+        Ok(Outcome::Ok)
+    })
 }
 
-/// SIGTERM or SIGINT.
-async fn asked_to_stop() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// What the process is told from outside.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let on = |kind, name| signal(kind).with_context(|| format!("cannot wait for {name}"));
+        Ok(Self {
+            terminate: on(SignalKind::terminate(), "SIGTERM")?,
+            interrupt: on(SignalKind::interrupt(), "SIGINT")?,
+            hangup: on(SignalKind::hangup(), "SIGHUP")?,
+        })
     }
-    Ok(())
 }

@@ -6,11 +6,17 @@ use postern_policy_lang::source::SourceFile;
 
 use crate::output::Style;
 
+/// How many are shown; the rest is counted.
+const MOST: usize = 100;
+
 /// Prints diagnostics to standard error.
 pub(crate) fn diagnostics(files: &[SourceFile], diagnostics: &[Diagnostic]) {
     let style = Style::of(&std::io::stderr());
-    for diagnostic in diagnostics {
+    for diagnostic in diagnostics.iter().take(MOST) {
         eprintln!("{}\n", render(files, diagnostic, style));
+    }
+    if let Some(more) = diagnostics.len().checked_sub(MOST).filter(|more| *more > 0) {
+        eprintln!("… and {more} more: `postern check -o json` lists all\n");
     }
 }
 
@@ -22,11 +28,12 @@ fn render(files: &[SourceFile], diagnostic: &Diagnostic, style: Style) -> String
     let renderer = if style.has_colours() { Renderer::styled() } else { Renderer::plain() };
     let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.as_str());
     let file = files.iter().find(|file| file.name == diagnostic.file);
-    let mut group = match file {
-        Some(file) => {
-            let first_line = first_line(file, diagnostic);
-            let annotation = AnnotationKind::Primary.span(first_line).label(diagnostic.field.as_str());
-            title.element(Snippet::source(&*file.text).path(&*file.name).annotation(annotation))
+    let mut group = match file.and_then(|file| Some((file, line(file, diagnostic)?))) {
+        Some((file, line)) => {
+            let annotation =
+                AnnotationKind::Primary.span(marked(line, diagnostic)).label(diagnostic.field.as_str());
+            let snippet = Snippet::source(line).line_start(diagnostic.span.place.line).path(&*file.name);
+            title.element(snippet.annotation(annotation))
         }
         None => annotate_snippets::Group::with_title(title),
     };
@@ -36,10 +43,17 @@ fn render(files: &[SourceFile], diagnostic: &Diagnostic, style: Style) -> String
     renderer.render(&[group])
 }
 
-/// A mapping may go over many lines: its first one says where it is.
-fn first_line(file: &SourceFile, diagnostic: &Diagnostic) -> std::ops::Range<usize> {
-    let range = file.byte_range(diagnostic.span);
-    let text = file.text.get(range.clone()).unwrap_or_default();
-    let length = text.find('\n').unwrap_or(text.len());
-    range.start..range.start + text.get(..length).unwrap_or_default().trim_end().len()
+/// The one line that is shown: what goes over several starts there.
+fn line<'f>(file: &'f SourceFile, diagnostic: &Diagnostic) -> Option<&'f str> {
+    file.text.lines().nth(diagnostic.span.place.line.checked_sub(1)?)
+}
+
+/// The part of the line that is marked.
+fn marked(line: &str, diagnostic: &Diagnostic) -> std::ops::Range<usize> {
+    let span = diagnostic.span;
+    let byte = |character: usize| line.char_indices().nth(character).map_or(line.len(), |(offset, _)| offset);
+    let first = span.place.column.saturating_sub(1);
+    let (start, end) = (byte(first), byte(first + span.end.saturating_sub(span.start).max(1)));
+    let shown = line.get(start..end).unwrap_or_default().trim_end();
+    start..start + shown.len()
 }

@@ -84,11 +84,12 @@ fn denial(
 pub(crate) struct ConnectionFilter {
     policy: Policy,
     metrics: Rc<Metrics>,
+    denied: bool,
 }
 
 impl ConnectionFilter {
     pub(crate) fn new(policy: Policy, metrics: Rc<Metrics>) -> Self {
-        Self { policy, metrics }
+        Self { policy, metrics, denied: false }
     }
 }
 
@@ -102,7 +103,7 @@ impl StreamContext for ConnectionFilter {
         if passes {
             return Action::Continue;
         }
-        // Where the host cannot close it, nothing of it gets any further either.
+        self.denied = true;
         if let Err(status) = host::close_connection() {
             host::log(
                 LogLevel::Error,
@@ -110,5 +111,10 @@ impl StreamContext for ConnectionFilter {
             );
         }
         Action::Pause
+    }
+
+    /// Where the host could not close it, nothing of it gets any further either.
+    fn on_downstream_data(&mut self, _: usize, _: bool) -> Action {
+        if self.denied { Action::Pause } else { Action::Continue }
     }
 }

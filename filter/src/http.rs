@@ -64,9 +64,6 @@ impl HttpContext for HttpFilter {
 /// each followed by a zero byte. `None` where the numbers do not add up.
 fn parse(map: &[u8]) -> Option<Request<'_>> {
     let mut request = Request::default();
-    if map.is_empty() {
-        return Some(request);
-    }
     let (count, rest) = number(map)?;
     let (mut lengths, mut bytes) = rest.split_at_checked(count.checked_mul(8)?)?;
     request.headers.reserve(count);
@@ -93,7 +90,8 @@ fn parse(map: &[u8]) -> Option<Request<'_>> {
         }
         *field = Some(value);
     }
-    Some(request)
+    // Every request has one: without, this is none.
+    request.method.is_some().then_some(request)
 }
 
 fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {

@@ -19,6 +19,7 @@ pub(crate) enum Policy {
 struct Cached {
     bundle: Vec<u8>,
     set: Weak<PolicySet>,
+    quarantined: Vec<Quarantined>,
 }
 
 thread_local! {
@@ -30,14 +31,15 @@ thread_local! {
 pub(crate) fn load(bundle: Vec<u8>) -> Result<(Rc<PolicySet>, Vec<Quarantined>), BundleError> {
     let known = CACHE.with_borrow_mut(|cache| {
         cache.retain(|cached| cached.set.strong_count() > 0);
-        cache.iter().find(|cached| cached.bundle == bundle).and_then(|cached| cached.set.upgrade())
+        let cached = cache.iter().find(|cached| cached.bundle == bundle)?;
+        Some((cached.set.upgrade()?, cached.quarantined.clone()))
     });
-    if let Some(set) = known {
-        // What is quarantined in it has been reported when it was compiled.
-        return Ok((set, Vec::new()));
+    if let Some(known) = known {
+        return Ok(known);
     }
     let (set, quarantined) = decode(&bundle)?;
     let set = Rc::new(set);
-    CACHE.with_borrow_mut(|cache| cache.push(Cached { bundle, set: Rc::downgrade(&set) }));
+    let cached = Cached { bundle, set: Rc::downgrade(&set), quarantined: quarantined.clone() };
+    CACHE.with_borrow_mut(|cache| cache.push(cached));
     Ok((set, quarantined))
 }

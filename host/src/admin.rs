@@ -1,7 +1,7 @@
 //! The admin listener, on the main thread: scraping never competes with traffic for a worker.
 
 use std::convert::Infallible;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::proxy::Shared;
 use crate::status::WorkerStatus;
 
 /// Serves in the background of this thread's runtime.
-pub(crate) fn spawn(listener: TcpListener, shared: Arc<Shared>) -> std::io::Result<()> {
+pub(crate) fn spawn(listener: TcpListener, proxy: SocketAddr, shared: Arc<Shared>) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     drop(tokio::task::spawn_local(async move {
         loop {
@@ -27,7 +27,7 @@ pub(crate) fn spawn(listener: TcpListener, shared: Arc<Shared>) -> std::io::Resu
                 Ok((stream, _)) => {
                     let shared = shared.clone();
                     let service = service_fn(move |request| {
-                        let answer = answer(&request, &shared);
+                        let answer = answer(&request, proxy, &shared);
                         async { Ok::<_, Infallible>(answer) }
                     });
                     let mut http = http1::Builder::new();
@@ -45,7 +45,7 @@ pub(crate) fn spawn(listener: TcpListener, shared: Arc<Shared>) -> std::io::Resu
     Ok(())
 }
 
-fn answer<B>(request: &Request<B>, shared: &Shared) -> Response<Full<Bytes>> {
+fn answer<B>(request: &Request<B>, proxy: SocketAddr, shared: &Shared) -> Response<Full<Bytes>> {
     const TEXT: &str = "text/plain; charset=utf-8";
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return reply(StatusCode::METHOD_NOT_ALLOWED, TEXT, "expected GET\n".into());
@@ -58,7 +58,7 @@ fn answer<B>(request: &Request<B>, shared: &Shared) -> Response<Full<Bytes>> {
             None => reply(StatusCode::OK, TEXT, "ready\n".into()),
             Some(reason) => reply(StatusCode::SERVICE_UNAVAILABLE, TEXT, reason.into()),
         },
-        "/config" => reply(StatusCode::OK, "application/json", format!("{:#}\n", config(shared))),
+        "/config" => reply(StatusCode::OK, "application/json", format!("{:#}\n", config(proxy, shared))),
         _ => {
             let paths = "expected /metrics, /healthz, /readyz or /config\n";
             reply(StatusCode::NOT_FOUND, TEXT, paths.into())
@@ -76,18 +76,19 @@ fn not_ready(shared: &Shared) -> Option<&'static str> {
     }
 }
 
-fn config(shared: &Shared) -> Value {
+fn config(proxy: SocketAddr, shared: &Shared) -> Value {
     let worker = |worker: WorkerStatus| {
         json!({
             "loaded": worker.loaded,
             "answered": worker.answered,
             "accepted": worker.accepted,
+            "digest": worker.digest.as_deref(),
             "refusal": worker.refusal.as_deref(),
         })
     };
     let workers = shared.status.read().workers();
     json!({
-        "listen": shared.config.listen.to_string(),
+        "listen": proxy.to_string(),
         "upstream": shared.config.upstream.address(),
         "filter": {
             "ready": not_ready(shared).is_none(),

@@ -98,7 +98,7 @@ impl Proxy {
     /// # Errors
     /// When a worker cannot start or panics. All others are drained then.
     pub fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ProxyError> {
-        let Self { shared, listener, admin, configuration, .. } = self;
+        let Self { shared, listener, admin, configuration, local, .. } = self;
         let runtime = runtime().map_err(ProxyError::Worker)?;
         let drain = watch::Sender::new(false);
         let (ended, mut any_ended) = mpsc::unbounded_channel();
@@ -117,7 +117,7 @@ impl Proxy {
         drop(listener);
         runtime.block_on(async {
             if let Some(admin) = admin {
-                admin::spawn(admin, shared.clone()).map_err(ProxyError::Worker)?;
+                admin::spawn(admin, local, shared.clone()).map_err(ProxyError::Worker)?;
             }
             shared.health.set_ready(true);
             tokio::select! {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 /// What one worker did with the configurations that it was given.
@@ -13,6 +14,8 @@ pub struct WorkerStatus {
     pub accepted: u64,
     /// Whether the one in use has a policy in it: it is not empty.
     pub loaded: bool,
+    /// The SHA-256 of the one in use, in hexadecimal; none before the first.
+    pub digest: Option<Arc<str>>,
     /// Why the latest was not taken; none if it was.
     pub refusal: Option<Arc<str>>,
 }
@@ -57,10 +60,12 @@ impl StatusBoard {
         ConfigStatus { workers: self.workers.subscribe() }
     }
 
-    pub(crate) fn accepted(&self, worker: usize, loaded: bool) {
+    pub(crate) fn accepted(&self, worker: usize, configuration: &[u8]) {
+        let digest: String = Sha256::digest(configuration).iter().map(|byte| format!("{byte:02x}")).collect();
         self.update(worker, |status| {
             status.accepted += 1;
-            status.loaded = loaded;
+            status.loaded = !configuration.is_empty();
+            status.digest = Some(digest.into());
             status.refusal = None;
         });
     }

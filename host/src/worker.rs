@@ -139,7 +139,7 @@ fn report(shared: &Shared, position: usize, configuration: &Bytes, error: Option
     match error {
         None => {
             shared.metrics.config_accepted.inc();
-            shared.status.accepted(position, !configuration.is_empty());
+            shared.status.accepted(position, configuration);
         }
         Some(error) => {
             shared.metrics.config_refused.inc();

@@ -2,7 +2,7 @@
 
 mod envoy;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use postern_policy_core::policy::Direction;
 use postern_policy_core::resolve::resolve;
 use postern_policy_core::set::Attachment;
-use postern_policy_core::world::WorkloadName;
+use postern_policy_core::world::{Service, WorkloadName};
 use postern_policy_wire::{Bundle, encode};
 
 use crate::inputs::{InputArgs, Inputs};
@@ -84,7 +84,11 @@ enum Target {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let bundle = compile(&args.inputs.load()?, &args.attach)?;
+    let inputs = args.inputs.load()?;
+    // What Envoy's listener shows as the destination is itself; the workload connects to what is behind it.
+    let peer =
+        args.upstream.filter(|_| args.attach.direction == DirectionArg::Egress).map(|upstream| upstream.ip());
+    let bundle = compile(&inputs, &args.attach, peer)?;
     match (args.target, args.listen, args.upstream, &args.module) {
         (None, ..) => print_json(&bundle)?,
         (Some(Target::Envoy), Some(listen), Some(upstream), Some(module)) => {
@@ -101,7 +105,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
 }
 
 /// Resolves the policies of the workloads a proxy serves.
-pub(crate) fn compile(inputs: &Inputs, attach: &AttachArgs) -> anyhow::Result<Bundle> {
+pub(crate) fn compile(inputs: &Inputs, attach: &AttachArgs, peer: Option<IpAddr>) -> anyhow::Result<Bundle> {
     let Inputs { policies, world } = inputs;
     let identities = world.identities().context("the inventory contradicts itself")?;
     let name = attach.workload.as_ref().map(|name| WorkloadName::parse(name));
@@ -109,12 +113,21 @@ pub(crate) fn compile(inputs: &Inputs, attach: &AttachArgs) -> anyhow::Result<Bu
         Some(name) => vec![inputs.workload(name)?],
         None => world.workloads().collect(),
     };
+    if let Some((peer, service)) = peer.and_then(|peer| {
+        let has = |service: &&Service| service.addresses.contains(&peer);
+        Some((peer, world.services().find(has)?))
+    }) {
+        bail!(
+            "{peer} is the address of service {}: policies speak of its workloads, name one of those",
+            service.name
+        );
+    }
     if workloads.is_empty() {
         bail!("the inventory has no workloads: there is nothing to enforce");
     }
     let endpoints: Vec<_> =
         workloads.into_iter().map(|workload| resolve(policies, world, &identities, workload)).collect();
     let attachment =
-        Attachment { direction: Some(attach.direction.into()), endpoint: name, port: attach.port };
+        Attachment { direction: Some(attach.direction.into()), endpoint: name, port: attach.port, peer };
     Ok(encode(&endpoints, &identities, &attachment))
 }

@@ -61,7 +61,7 @@ impl DemoWorld {
             direction: DirectionArg::Ingress,
             port: Some(POLICY_PORT),
         };
-        Ok(serde_json::to_vec(&compile(&inputs, &attach)?)?.into())
+        Ok(serde_json::to_vec(&compile(&inputs, &attach, None)?)?.into())
     }
 
     /// Why a request is answered as it is, by the same code as `postern explain`.

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http::header::HOST;
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{Request, Uri, Version};
-use hyper::body::Incoming;
+use http::{HeaderValue, Request, Uri, Version};
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{Builder, SendRequest};
 
 use super::connect::Connector;
@@ -52,6 +52,10 @@ impl Pool {
         parts.uri = target.path.clone().map(Uri::from).unwrap_or_default();
         parts.version = Version::HTTP_11;
         parts.headers.insert(HOST, target.authority.clone());
+        // Of a GET or HEAD hyper would not send the body without being told that there is one.
+        if !body.is_end_stream() && !parts.headers.contains_key(CONTENT_LENGTH) {
+            parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
         let mut request = Request::from_parts(parts, body);
         loop {
             let (mut sender, used_before) = match self.unused.take() {

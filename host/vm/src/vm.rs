@@ -54,25 +54,21 @@ impl Connection {
 }
 
 impl Vm {
-    /// Starts an instance and offers it the empty configuration, which a filter may accept (and then deny everything) or
-    /// refuse (and then every call is [`Fault::NotConfigured`]).
+    /// Starts an instance. Until [`Vm::configure`] has given it a configuration, its first call offers it the empty one,
+    /// which a filter may accept (and then deny everything) or refuse (and then every call is [`Fault::NotConfigured`]).
     ///
     /// # Errors
     /// When the module does not even start.
     pub fn new(module: &Module, plugin: Arc<Plugin>, metrics: Arc<MetricsStore>) -> Result<Self, Fault> {
         let instance = Instance::start(module, &plugin, &metrics)?;
-        let mut vm = Self {
+        Ok(Self {
             module: module.clone(),
             plugin,
             metrics,
             configuration: None,
             instance: Some(instance),
             recovery: Recovery::default(),
-        };
-        match vm.configure(Bytes::new()) {
-            Ok(()) | Err(ConfigureError::Refused { .. }) => Ok(vm),
-            Err(ConfigureError::Fault(fault)) => Err(fault),
-        }
+        })
     }
 
     /// Configures the guest anew. What it does not take changes nothing.
@@ -172,11 +168,14 @@ impl Vm {
 
     /// Calls into the instance; without one, makes it first. A fault costs the instance: what state it is in is unknown.
     fn with_instance<T>(&mut self, work: impl FnOnce(&mut Instance) -> Result<T, Fault>) -> Result<T, Fault> {
-        if self.configuration.is_none() {
-            return Err(Fault::NotConfigured);
-        }
         if self.recovery.held_back() {
             return Err(Fault::Failed);
+        }
+        if self.configuration.is_none() {
+            self.configure(Bytes::new()).map_err(|error| match error {
+                ConfigureError::Refused { .. } => Fault::NotConfigured,
+                ConfigureError::Fault(fault) => fault,
+            })?;
         }
         let result = self.revive().and_then(work);
         match &result {

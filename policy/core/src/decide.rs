@@ -60,6 +60,8 @@ pub enum Reason<'p> {
     DeniedBy(&'p RuleId),
     /// The request as sent is allowed, but servers that read its path in this way are not meant to get it.
     AmbiguousPath(Vec<u8>),
+    /// The request as sent is allowed, but how servers read its path cannot be gone through, for this reason.
+    UnreadablePath(String),
 }
 
 /// The HTTP rule that came closest, and the first field of it that did not match.
@@ -98,25 +100,34 @@ impl DirectionPolicy {
         if connection.verdict != Verdict::Redirect {
             return connection;
         }
-        let as_sent = self.http(flow, request);
+        let rules: Vec<&Rule> = self.covering(flow).collect();
+        let as_sent = self.http(&rules, request);
         let Some(path) = request.path.filter(|_| as_sent.verdict == Verdict::Allow) else {
             return as_sent;
         };
-        for reading in path::readings(path).into_iter().skip(1) {
+        let denied = |reason| Decision { verdict: Verdict::Deny, layer: Layer::L7, reason };
+        let readings = match path::readings(path) {
+            Ok(readings) => readings,
+            Err(why) => return denied(Reason::UnreadablePath(why.to_string())),
+        };
+        if readings.len() > 1 && readings.len() * path.len() * count(&rules) > AMBIGUITY_BUDGET {
+            let why = "going through its readings would take too long: send it in its plain form";
+            return denied(Reason::UnreadablePath(why.to_owned()));
+        }
+        for reading in readings.into_iter().skip(1) {
             let read = Request { path: Some(&reading), ..request.clone() };
-            if self.http(flow, &read).verdict != Verdict::Allow {
-                let reason = Reason::AmbiguousPath(reading.into_owned());
-                return Decision { verdict: Verdict::Deny, layer: Layer::L7, reason };
+            if self.http(&rules, &read).verdict != Verdict::Allow {
+                return denied(Reason::AmbiguousPath(reading.into_owned()));
             }
         }
         as_sent
     }
 
-    fn http(&self, flow: &Flow, request: &Request<'_>) -> Decision<'_> {
+    fn http<'p>(&'p self, rules: &[&'p Rule], request: &Request<'_>) -> Decision<'p> {
         let decision = |verdict, reason| Decision { verdict, layer: Layer::L7, reason };
         let mut nearest: Option<NearMiss<'_>> = None;
         let mut invalid = None;
-        for rule in self.covering(flow) {
+        for rule in rules {
             let http = match &rule.action {
                 Action::Http(http) => http,
                 Action::Allow => return decision(Verdict::Allow, Reason::AllowedBy(&rule.id)),
@@ -149,6 +160,17 @@ impl DirectionPolicy {
     }
 }
 
+/// The most bytes times rules that the readings of one path may cost.
+const AMBIGUITY_BUDGET: usize = 8 << 20;
+
+fn count(rules: &[&Rule]) -> usize {
+    let http = |rule: &&Rule| match &rule.action {
+        Action::Http(http) => http.len(),
+        Action::Allow | Action::Deny => 1,
+    };
+    rules.iter().map(http).sum()
+}
+
 impl<'p> Decision<'p> {
     /// A denial that no policy was consulted for.
     pub fn closed(reason: Reason<'p>) -> Self {
@@ -171,7 +193,10 @@ impl<'p> Decision<'p> {
             Reason::NotEnforced => "allowed: no policy sets default deny here".to_owned(),
             Reason::HttpRules(rule) => format!("HTTP rules decide each request: {rule}"),
             Reason::NotLoaded => "not loaded: no policy has been loaded yet".to_owned(),
-            Reason::UnknownEndpoint => "no policy for this workload: it is not in the bundle".to_owned(),
+            Reason::UnknownEndpoint => {
+                "no policy for this connection: its workload is not in the bundle, or it has no IP address"
+                    .to_owned()
+            }
             Reason::NoMatch(None) => "no rule matches, and default deny is on".to_owned(),
             Reason::NoMatch(Some(miss)) => format!("no rule matches; nearest: {}", miss.describe(request)),
             Reason::Invalid(rule) => match &rule.matcher {
@@ -182,6 +207,7 @@ impl<'p> Decision<'p> {
             Reason::AmbiguousPath(reading) => {
                 format!("ambiguous path: servers may read it as {}, which no rule allows", Text(reading))
             }
+            Reason::UnreadablePath(why) => format!("ambiguous path: {why}"),
         }
     }
 }
@@ -198,7 +224,7 @@ impl Reason<'_> {
             Self::NoMatch(_) => "no-match",
             Self::Invalid(_) => "invalid",
             Self::DeniedBy(_) => "denied-by-rule",
-            Self::AmbiguousPath(_) => "ambiguous-path",
+            Self::AmbiguousPath(_) | Self::UnreadablePath(_) => "ambiguous-path",
         }
     }
 }

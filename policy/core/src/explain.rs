@@ -106,8 +106,7 @@ pub fn explain(
     }
     let not_enforced = Decision { verdict: Verdict::Allow, layer: Layer::L3L4, reason: Reason::NotEnforced };
     // The strictest side decides; where both let it pass, the destination's reason is the one to tell.
-    let decision =
-        decisions.iter().rev().max_by_key(|decision| strictness(decision)).unwrap_or(&not_enforced);
+    let decision = decisions.iter().max_by_key(|decision| strictness(decision)).unwrap_or(&not_enforced);
     Ok(Explanation {
         verdict: decision.verdict,
         layer: decision.layer,

@@ -56,7 +56,7 @@ pub struct AddressTable {
 impl AddressTable {
     /// Adds a prefix; host bits are ignored. The identity that the prefix had before is returned.
     pub fn insert(&mut self, prefix: IpNet, identity: IdentityId) -> Option<IdentityId> {
-        let prefix = prefix.trunc();
+        let prefix = canonical(prefix).trunc();
         let length = prefix.prefix_len();
         let family = match prefix {
             IpNet::V4(_) => &mut self.v4,
@@ -83,6 +83,15 @@ impl AddressTable {
     }
 }
 
+/// An IPv4 prefix that comes mapped into IPv6 is an IPv4 prefix: addresses are looked up so.
+fn canonical(prefix: IpNet) -> IpNet {
+    let unmapped = match prefix {
+        IpNet::V6(v6) => v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96)),
+        IpNet::V4(_) => None,
+    };
+    unmapped.and_then(|(address, length)| IpNet::new(address.into(), length).ok()).unwrap_or(prefix)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +113,8 @@ mod tests {
         check("fd12::1", 303);
         check("fe80::1", 2);
         check("::ffff:10.1.2.3", 302);
+        table.insert("::ffff:10.9.0.0/112".parse().unwrap(), IdentityId(304));
+        assert_eq!(table.identity("10.9.1.1".parse().unwrap()), IdentityId(304));
     }
 
     #[test]

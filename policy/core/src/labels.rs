@@ -11,6 +11,12 @@ pub const RESERVED: &str = "reserved";
 pub const NAMESPACE: &str = "io.kubernetes.pod.namespace";
 /// The prefix under which a namespace's own labels appear on its workloads.
 pub const NAMESPACE_LABELS: &str = "io.cilium.k8s.namespace.labels";
+/// How the labels start that are derived from what surrounds a workload.
+const DERIVED: &str = "io.cilium.k8s.";
+/// The label that carries the name of a workload's cluster.
+pub const CLUSTER: &str = "io.cilium.k8s.policy.cluster";
+/// The name of a cluster that has been given none.
+pub const DEFAULT_CLUSTER: &str = "default";
 /// The label that carries a workload's service account.
 pub const SERVICE_ACCOUNT: &str = "io.cilium.k8s.policy.serviceaccount";
 
@@ -102,6 +108,10 @@ pub fn is_identity_label(key: &str) -> bool {
     if prefix == "app.kubernetes.io" {
         return true;
     }
+    // These are derived from what the pod is; a pod that carries them itself would pass for another.
+    if key.starts_with(DERIVED) || key == NAMESPACE {
+        return false;
+    }
     let of_kubernetes = |domain: &str| prefix == domain || prefix.ends_with(&format!(".{domain}"));
     !NOISE.contains(&key) && !of_kubernetes("kubernetes.io") && !of_kubernetes("k8s.io")
 }
@@ -123,9 +133,14 @@ mod tests {
 
     #[test]
     fn orchestration_noise_is_not_identity() {
-        for key in
-            ["pod-template-hash", "topology.kubernetes.io/zone", "x.k8s.io/y", "batch.kubernetes.io/job"]
-        {
+        for key in [
+            "pod-template-hash",
+            "io.cilium.k8s.policy.serviceaccount",
+            "io.kubernetes.pod.namespace",
+            "topology.kubernetes.io/zone",
+            "x.k8s.io/y",
+            "batch.kubernetes.io/job",
+        ] {
             assert!(!is_identity_label(key), "{key}");
         }
         for key in ["id", "app.kubernetes.io/name", "example.com/team", "notkubernetes.io/x"] {

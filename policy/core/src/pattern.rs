@@ -109,7 +109,7 @@ fn parse_checked(source: &str) -> Result<Hir, PatternError> {
     let syntax = |error: regex_syntax::ast::Error| PatternError::Syntax(error.kind().to_string());
     let ast =
         ast::parse::ParserBuilder::new().nest_limit(NEST_LIMIT).build().parse(source).map_err(syntax)?;
-    visit(&ast, Dialect)?;
+    visit(&ast, Dialect { source })?;
     // A line feed is a byte like any other, and so is every byte that is not UTF-8.
     let hir = regex_syntax::hir::translate::TranslatorBuilder::new()
         .utf8(false)
@@ -136,10 +136,12 @@ fn compile(hir: Hir) -> Result<meta::Regex, PatternError> {
         .map_err(|_| PatternError::TooLarge)
 }
 
-/// Finds what parses here but means something else in RE2.
-struct Dialect;
+/// Finds what parses here but means something else in RE2, or nothing.
+struct Dialect<'s> {
+    source: &'s str,
+}
 
-impl ast::Visitor for Dialect {
+impl ast::Visitor for Dialect<'_> {
     type Output = ();
     type Err = PatternError;
 
@@ -162,7 +164,8 @@ impl ast::Visitor for Dialect {
             },
             Ast::Flags(set) => check_flags(&set.flags),
             Ast::Group(group) => group.flags().map_or(Ok(()), check_flags),
-            Ast::Repetition(repetition) => check_repetition(repetition),
+            Ast::Literal(literal) => check_literal(literal),
+            Ast::Repetition(repetition) => self.check_repetition(repetition),
             _ => Ok(()),
         }
     }
@@ -174,6 +177,8 @@ impl ast::Visitor for Dialect {
     fn visit_class_set_item_pre(&mut self, item: &ast::ClassSetItem) -> Result<(), PatternError> {
         match item {
             ast::ClassSetItem::Bracketed(_) => Err(PatternError::Dialect("a class inside a class")),
+            ast::ClassSetItem::Literal(literal) => check_literal(literal),
+            ast::ClassSetItem::Range(range) => check_literal(&range.start).and(check_literal(&range.end)),
             _ => Ok(()),
         }
     }
@@ -192,16 +197,44 @@ fn check_flags(flags: &ast::Flags) -> Result<(), PatternError> {
     }
 }
 
-fn check_repetition(repetition: &ast::Repetition) -> Result<(), PatternError> {
-    match &repetition.op.kind {
-        // RE2 reads `a{,3}` as text.
-        ast::RepetitionKind::Range(ast::RepetitionRange::Bounded(0, max))
-            if repetition.op.span.end.offset - repetition.op.span.start.offset
-                < format!("{{0,{max}}}").len() =>
-        {
-            Err(PatternError::Dialect("a repetition without a lower bound (`{,n}`)"))
+fn check_literal(literal: &ast::Literal) -> Result<(), PatternError> {
+    match literal.kind {
+        ast::LiteralKind::HexFixed(ast::HexLiteralKind::X)
+        | ast::LiteralKind::HexBrace(ast::HexLiteralKind::X) => {
+            // A byte here, a character of two bytes there.
+            if literal.c.is_ascii() {
+                Ok(())
+            } else {
+                Err(PatternError::Dialect("an escaped byte from \\x80 on"))
+            }
+        }
+        ast::LiteralKind::HexFixed(_) | ast::LiteralKind::HexBrace(_) => {
+            Err(PatternError::Dialect("`\\u` or `\\U`"))
         }
         _ => Ok(()),
+    }
+}
+
+impl Dialect<'_> {
+    fn check_repetition(&self, repetition: &ast::Repetition) -> Result<(), PatternError> {
+        if matches!(*repetition.ast, Ast::Repetition(_)) {
+            return Err(PatternError::Dialect("a repetition of a repetition without a group"));
+        }
+        let ast::RepetitionKind::Range(range) = &repetition.op.kind else { return Ok(()) };
+        let (canonical, most) = match range {
+            ast::RepetitionRange::Exactly(n) => (format!("{{{n}}}"), *n),
+            ast::RepetitionRange::AtLeast(n) => (format!("{{{n},}}"), *n),
+            ast::RepetitionRange::Bounded(n, m) => (format!("{{{n},{m}}}"), *m),
+        };
+        let span = &repetition.op.span;
+        let written = self.source.get(span.start.offset..span.end.offset).unwrap_or_default();
+        // RE2 reads `a{,3}` and `a{ 2 }` as text, and counts to 1000.
+        match written.trim_end_matches('?') == canonical && most <= 1000 {
+            true => Ok(()),
+            false => Err(PatternError::Dialect(
+                "a repetition that is not {n}, {n,} or {n,m} with numbers up to 1000",
+            )),
+        }
     }
 }
 

@@ -69,12 +69,16 @@ fn union(item: &Item, peers: &PeerResolver) -> Vec<Rule> {
 /// The legacy dialect: one gate of all peers, one gate of all ports. A gate that nothing names is open,
 /// and a direction whose items name neither is closed.
 fn gates(section: &Section, peers: &PeerResolver) -> Vec<Rule> {
-    let named: Vec<&Item> = section.items.iter().filter(|item| item.peers != PeerSelector::Unnamed).collect();
+    let says_nothing =
+        |item: &Item| item.peers == PeerSelector::Unnamed && item.ports == PortSelector::AnyOf(Vec::new());
+    let items: Vec<&Item> = section.items.iter().filter(|item| !says_nothing(item)).collect();
+    let named: Vec<&Item> =
+        items.iter().copied().filter(|item| item.peers != PeerSelector::Unnamed).collect();
     let peer_gate = match named.is_empty() {
         true => Peers::Any,
         false => Peers::Only(named.iter().flat_map(|item| peers.selected(&item.peers)).collect()),
     };
-    let mut port_gate = section.items.iter().filter(|item| item.ports != PortSelector::Unnamed).peekable();
+    let mut port_gate = items.into_iter().filter(|item| item.ports != PortSelector::Unnamed).peekable();
     if port_gate.peek().is_none() {
         return named.iter().map(|item| plain(&item.id, item.effect, peers.resolve(&item.peers))).collect();
     }

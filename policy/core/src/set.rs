@@ -30,6 +30,8 @@ pub struct Attachment {
     pub endpoint: Option<WorkloadName>,
     /// The port that policies mean, where the proxy listens on another.
     pub port: Option<u16>,
+    /// The other end's address, where the connection shows the proxy's own: that of a fixed upstream, for egress.
+    pub peer: Option<IpAddr>,
 }
 
 /// A TCP connection as a proxy sees it.
@@ -120,7 +122,7 @@ impl PolicySet {
             None => self.by_address.get(&subject.ip().to_canonical())?,
         };
         let flow = Flow {
-            peer: self.identity(peer.ip()),
+            peer: self.identity(self.attachment.peer.unwrap_or(peer.ip())),
             protocol: Protocol::Tcp,
             port: self.attachment.port.unwrap_or(connection.destination.port()),
         };

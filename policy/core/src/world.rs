@@ -160,6 +160,7 @@ impl World {
             set.insert(K8S, key, value);
         }
         set.insert(K8S, labels::NAMESPACE, namespace);
+        set.insert(K8S, labels::CLUSTER, labels::DEFAULT_CLUSTER);
         // Kubernetes gives this label to every namespace, so a world without namespace objects has it too.
         let name_label = format!("{}.kubernetes.io/metadata.name", labels::NAMESPACE_LABELS);
         set.insert(K8S, name_label, namespace);

@@ -7,14 +7,32 @@ use proptest::prelude::*;
 
 /// Text with every character escaped that an expression could give a meaning; `\\<` is one with it.
 fn quoted(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_ascii_punctuation() && !"<>".contains(c) { vec!['\\', c] } else { vec![c] }).collect()
+    text.chars()
+        .flat_map(|c| if c.is_ascii_punctuation() && !"<>".contains(c) { vec!['\\', c] } else { vec![c] })
+        .collect()
 }
 
 /// Paths made of the pieces that servers disagree about.
 fn odd_path() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
-        Just("/"), Just("//"), Just("."), Just(".."), Just("%2e"), Just("%2F"), Just("%5c"), Just("\\"), Just(";"),
-        Just("%3B"), Just("%61"), Just("%"), Just("#"), Just("?"), Just("a"), Just("admin"), Just("%00"), Just("=")
+        Just("/"),
+        Just("//"),
+        Just("."),
+        Just(".."),
+        Just("%2e"),
+        Just("%2F"),
+        Just("%5c"),
+        Just("\\"),
+        Just(";"),
+        Just("%3B"),
+        Just("%61"),
+        Just("%"),
+        Just("#"),
+        Just("?"),
+        Just("a"),
+        Just("admin"),
+        Just("%00"),
+        Just("=")
     ];
     proptest::collection::vec(piece, 0..12).prop_map(|pieces| format!("/{}", pieces.concat()))
 }
@@ -37,7 +55,7 @@ proptest! {
 
     #[test]
     fn the_first_reading_is_the_target_and_none_is_there_twice(path in odd_path()) {
-        let readings = readings(path.as_bytes());
+        let Ok(readings) = readings(path.as_bytes()) else { return Ok(()) };
         prop_assert_eq!(&*readings[0], path.as_bytes());
         for (index, reading) in readings.iter().enumerate() {
             prop_assert!(reading.starts_with(b"/"));
@@ -58,7 +76,7 @@ proptest! {
             }
             ok
         };
-        let readings = readings(path.as_bytes());
+        let Ok(readings) = readings(path.as_bytes()) else { return Ok(()) };
         prop_assert!(readings.iter().any(|reading| plain(reading)), "{:?}", path);
     }
 }

@@ -1,16 +1,53 @@
 //! Decoding: trees to values, every problem reported with its place, reading on after each.
 
+use std::collections::HashMap;
+
+use postern_policy_core::pattern::{Pattern, PatternError};
+
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::node::{Key, Node, Type, Value};
-use crate::source::{SourceFile, Span};
+use crate::source::{Place, SourceFile, Span};
 
 /// What is being read, and what has been found wrong with it.
 pub(crate) struct Reader<'a> {
-    pub(crate) file: &'a SourceFile,
-    pub(crate) diagnostics: &'a mut Vec<Diagnostic>,
+    file: &'a SourceFile,
+    diagnostics: &'a mut Vec<Diagnostic>,
+    errors: usize,
+    /// Aliases and habit repeat expressions: each is compiled once.
+    patterns: HashMap<String, Result<Pattern, PatternError>>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    pub(crate) fn new(file: &'a SourceFile, diagnostics: &'a mut Vec<Diagnostic>) -> Self {
+        Self { file, diagnostics, errors: 0, patterns: HashMap::new() }
+    }
+
+    /// How many errors were reported.
+    pub(crate) fn errors(&self) -> usize {
+        self.errors
+    }
+
+    /// An empty file is more often one that is being written than one that is meant.
+    pub(crate) fn expect_documents(&mut self, documents: &[Node], what: &str) {
+        let unreadable = self.diagnostics.last().is_some_and(|last| last.file == self.file.name);
+        if documents.is_empty() && !unreadable {
+            let span = Span { start: 0, end: 0, place: Place { line: 1, column: 1 } };
+            let message = format!("the file has no document: expected {what}");
+            let help = Some("write one, or do not name the file".to_owned());
+            self.report(Severity::Error, Code::MissingField, span, "", message, help);
+        }
+    }
+
+    /// An expression, compiled.
+    pub(crate) fn pattern(&mut self, text: &str) -> Result<Pattern, PatternError> {
+        if let Some(known) = self.patterns.get(text) {
+            return known.clone();
+        }
+        let parsed = Pattern::parse(text);
+        self.patterns.insert(text.to_owned(), parsed.clone());
+        parsed
+    }
+
     pub(crate) fn error(
         &mut self,
         at: &At<'_>,
@@ -41,6 +78,7 @@ impl Reader<'_> {
         help: Option<String>,
     ) {
         let (file, field) = (self.file.name.clone(), field.to_owned());
+        self.errors += usize::from(severity == Severity::Error);
         self.diagnostics.push(Diagnostic { severity, code, message, file, span, field, help });
     }
 
@@ -166,6 +204,11 @@ impl<'n> Object<'n> {
     /// The value of a field, if it is there and not null: for objects that an API server printed.
     pub(crate) fn take_nullable(&mut self, name: &str) -> Option<At<'n>> {
         self.take_raw(name).filter(|at| at.kind() != Some(Type::Null))
+    }
+
+    /// A field, not taken yet.
+    pub(crate) fn get(&self, name: &str) -> Option<At<'n>> {
+        self.entries().find(|(key, _)| *key == name).map(|(_, at)| at)
     }
 
     /// Takes a field without looking at it.

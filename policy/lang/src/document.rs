@@ -34,7 +34,8 @@ pub fn load_policies(files: &[SourceFile]) -> Policies {
     let mut names = HashSet::new();
     for file in files {
         let documents = yaml::documents(file, &mut loaded.diagnostics);
-        let mut reader = Reader { file, diagnostics: &mut loaded.diagnostics };
+        let mut reader = Reader::new(file, &mut loaded.diagnostics);
+        reader.expect_documents(&documents, "a policy");
         for node in &documents {
             let mut found = Vec::new();
             read(&At::document(node), &mut reader, &mut found);
@@ -58,6 +59,7 @@ type Found<'n> = Vec<(At<'n>, Policy)>;
 fn read<'n>(at: &At<'n>, reader: &mut Reader<'_>, found: &mut Found<'n>) {
     let Some(mut object) = at.object(reader) else { return };
     let Some((version, kind)) = version_and_kind(&mut object, reader) else { return };
+    let errors_before = reader.errors();
     let policy = match (version, kind) {
         ("cilium.io/v2", "CiliumNetworkPolicy") => cilium::policy(object, Dialect::Modern, reader),
         ("cilium.io/v1", "CiliumNetworkPolicy") => cilium::policy(object, Dialect::Legacy, reader),
@@ -65,7 +67,10 @@ fn read<'n>(at: &At<'n>, reader: &mut Reader<'_>, found: &mut Found<'n>) {
         ("v1", "List") => return read_list(object, reader, found),
         _ => return refuse_kind(at, version, kind, reader),
     };
-    found.extend(policy.map(|policy| (at.clone(), policy)));
+    // A policy with an error in it is never used, whatever could be read of it.
+    if reader.errors() == errors_before {
+        found.extend(policy.map(|policy| (at.clone(), policy)));
+    }
 }
 
 pub(crate) fn version_and_kind<'n>(
@@ -96,12 +101,15 @@ const UNSUPPORTED: [(&str, &str); 4] = [
 
 fn refuse_kind(at: &At<'_>, version: &str, kind: &str, reader: &mut Reader<'_>) {
     let what = format!("{version} {kind}");
+    let group = version.split('/').next().unwrap_or_default();
+    // Whatever looks like a policy and is none that is known: passing it over would enforce less than was written.
+    let of_policies = ["cilium.io", "policy.networking.k8s.io"].contains(&group);
     if UNSUPPORTED.iter().any(|(group, name)| version.starts_with(group) && kind == *name) {
         let help = "remove it: a set of policies is never enforced in part";
         reader.error(at, Code::UnsupportedKind, format!("{what} is not supported yet"), help);
-    } else if matches!(kind, "CiliumNetworkPolicy" | "NetworkPolicy") {
-        let help = "expected cilium.io/v2 or cilium.io/v1 with CiliumNetworkPolicy, or networking.k8s.io/v1 with \
-                    NetworkPolicy";
+    } else if of_policies || kind.to_lowercase().contains("networkpolicy") {
+        let help = "expected cilium.io/v2 or cilium.io/v1 with CiliumNetworkPolicy, networking.k8s.io/v1 with \
+                    NetworkPolicy, or v1 with List";
         reader.error(at, Code::InvalidValue, format!("there is no {what}"), help);
     } else {
         let help = "policy files hold CiliumNetworkPolicy and NetworkPolicy documents";

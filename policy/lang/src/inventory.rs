@@ -41,7 +41,8 @@ pub fn load_inventory(files: &[SourceFile]) -> Inventory {
     let mut inventory = Inventory::default();
     for file in files {
         let documents = yaml::documents(file, &mut inventory.diagnostics);
-        let mut reader = Reader { file, diagnostics: &mut inventory.diagnostics };
+        let mut reader = Reader::new(file, &mut inventory.diagnostics);
+        reader.expect_documents(&documents, "a Pod, Namespace, Node, Service or Workload");
         for node in &documents {
             read(&At::document(node), &mut reader, &mut inventory.world);
         }
@@ -61,6 +62,10 @@ fn read(at: &At<'_>, reader: &mut Reader<'_>, world: &mut World) {
         ("v1", "Node") => kubernetes::node(object, reader).map(|node| world.add_node(node)),
         ("v1", "Service") => kubernetes::service(object, reader).map(|service| world.add_service(service)),
         ("v1", "List") => return read_list(&mut object, reader, world),
+        ("v1", "PodList" | "NamespaceList" | "NodeList" | "ServiceList") | ("postern.dev/v1alpha1", _) => {
+            let help = "expected v1 with Pod, Namespace, Node, Service or List, or postern.dev/v1alpha1 with Workload";
+            return reader.error(at, Code::InvalidValue, format!("there is no {version} {kind} here"), help);
+        }
         _ => {
             let help = "an inventory is made of Pod, Namespace, Node, Service and Workload";
             let message = format!("{version} {kind} is no part of an inventory: it is passed over");
@@ -85,7 +90,7 @@ fn read_list(object: &mut Object<'_>, reader: &mut Reader<'_>, world: &mut World
 
 fn address(at: &At<'_>, reader: &mut Reader<'_>) -> Option<IpAddr> {
     let text = at.string(reader)?;
-    let address = text.parse().ok();
+    let address = text.parse().ok().map(|address: IpAddr| address.to_canonical());
     if address.is_none() {
         let message = format!("{text:?} is not an IP address");
         reader.error(at, Code::InvalidValue, message, "expected IPv4 as 10.0.0.1, or IPv6 as fd00::1");

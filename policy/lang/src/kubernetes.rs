@@ -23,14 +23,14 @@ pub(crate) fn policy(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<
     let id = RuleId::new(format!("netpol/{}/{}", metadata.namespace, metadata.name));
 
     let mut spec = spec?.object(reader)?;
-    let subject = match spec.has("podSelector") {
-        true => spec.take("podSelector", reader).and_then(|at| selector(&at, Keys::Kubernetes, reader)),
-        // The API's own default: every pod of the namespace.
-        false => Some(Selector::default()),
+    // In this API null, absent and empty are the same; of a selector that is every pod of the namespace.
+    let subject = match spec.take_nullable("podSelector") {
+        Some(at) => selector(&at, Keys::Kubernetes, reader),
+        None => Some(Selector::default()),
     };
-    let has_egress = spec.has("egress");
     let ingress = items(&mut spec, Direction::Ingress, &id, &metadata.namespace, reader);
     let egress = items(&mut spec, Direction::Egress, &id, &metadata.namespace, reader);
+    let has_egress = egress.as_ref().is_none_or(|items| !items.is_empty());
     let types = policy_types(&mut spec, has_egress, reader);
     spec.finish(&["podSelector", "ingress", "egress", "policyTypes"], &[], reader);
 
@@ -47,12 +47,13 @@ pub(crate) fn policy(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<
 
 /// Without `policyTypes`, a policy is about ingress, and about egress if it has such rules.
 fn policy_types(spec: &mut Object<'_>, has_egress: bool, reader: &mut Reader<'_>) -> Option<Vec<Direction>> {
-    if !spec.has("policyTypes") {
+    let given = take_list(spec, "policyTypes", reader)?;
+    if given.is_empty() {
         let egress = has_egress.then_some(Direction::Egress);
         return Some(std::iter::once(Direction::Ingress).chain(egress).collect());
     }
     let mut types = Vec::new();
-    for at in spec.take("policyTypes", reader)?.list(reader)? {
+    for at in given {
         match at.string(reader)? {
             "Ingress" => types.push(Direction::Ingress),
             "Egress" => types.push(Direction::Egress),
@@ -77,12 +78,9 @@ fn items(
         Direction::Ingress => ("ingress", "from"),
         Direction::Egress => ("egress", "to"),
     };
-    if !spec.has(list) {
-        return Some(Vec::new());
-    }
     let id = id.child(list);
     let mut items = Vec::new();
-    for (index, at) in spec.take(list, reader)?.list(reader)?.iter().enumerate() {
+    for (index, at) in take_list(spec, list, reader)?.iter().enumerate() {
         let id = id.child(index);
         let mut object = at.object(reader)?;
         let peers = take_list(&mut object, peers_field, reader)
@@ -102,18 +100,18 @@ fn items(
     Some(items)
 }
 
-/// The items of a list that may be absent.
+/// The items of a list that may be absent or null.
 fn take_list<'n>(object: &mut Object<'n>, field: &str, reader: &mut Reader<'_>) -> Option<Vec<At<'n>>> {
-    match object.has(field) {
-        true => object.take(field, reader)?.list(reader),
-        false => Some(Vec::new()),
+    match object.take_nullable(field) {
+        Some(at) => at.list(reader),
+        None => Some(Vec::new()),
     }
 }
 
 fn peer(at: &At<'_>, namespace: &str, reader: &mut Reader<'_>) -> Option<Selector> {
     let mut object = at.object(reader)?;
-    let pods = object.take("podSelector", reader);
-    let namespaces = object.take("namespaceSelector", reader);
+    let pods = object.take_nullable("podSelector");
+    let namespaces = object.take_nullable("namespaceSelector");
     let other = object.has("ipBlock");
     object.finish(&["podSelector", "namespaceSelector"], &["ipBlock"], reader);
     if pods.is_none() && namespaces.is_none() {
@@ -129,13 +127,11 @@ fn peer(at: &At<'_>, namespace: &str, reader: &mut Reader<'_>) -> Option<Selecto
     };
     let place = match &namespaces {
         None => vec![in_namespace(namespace)],
+        // Negative requirements hold of what has no namespace too: nodes and the world are not in any.
         Some(at) => {
-            let requirements = selector(at, Keys::Kubernetes, reader)?.requirements;
-            match requirements.is_empty() {
-                // Every namespace, but only what lives in one: no nodes, no world.
-                true => vec![Requirement { key: LabelKey::k8s(NAMESPACE), operator: Operator::Exists }],
-                false => requirements.into_iter().map(on_namespace).collect(),
-            }
+            std::iter::once(Requirement { key: LabelKey::k8s(NAMESPACE), operator: Operator::Exists })
+                .chain(selector(at, Keys::Kubernetes, reader)?.requirements.into_iter().map(on_namespace))
+                .collect()
         }
     };
     selector_of_pods.requirements.extend(place);

@@ -28,17 +28,3 @@ pub struct Span {
     /// Where it starts, as people count.
     pub place: Place,
 }
-
-impl SourceFile {
-    /// A span's byte range in the text, never empty where there is text to show.
-    pub fn byte_range(&self, span: Span) -> std::ops::Range<usize> {
-        let byte = |characters: usize| {
-            self.text.char_indices().nth(characters).map_or(self.text.len(), |(offset, _)| offset)
-        };
-        let (start, end) = (byte(span.start), byte(span.end.max(span.start + 1)));
-        // A mapping ends where the next key starts: show what is on its own lines.
-        let shown = self.text.get(start..end).unwrap_or_default();
-        let trimmed = shown.trim_end();
-        start..start + if trimmed.is_empty() { shown.len() } else { trimmed.len() }
-    }
-}

@@ -12,7 +12,7 @@ use crate::source::{Place, SourceFile, Span};
 /// How deep a document may nest. No policy comes near.
 const MAX_DEPTH: usize = 64;
 /// How many nodes the documents of one file may have once aliases are followed.
-const MAX_NODES: usize = 20_000_000;
+const MAX_NODES: usize = 4_000_000;
 
 /// The documents of a file, empty ones left out. Text that is no YAML ends the file: the documents before
 /// it are returned, the error is reported.
@@ -94,6 +94,7 @@ impl Builder {
                 if tag.is_some() {
                     return Err(unsupported("a YAML tag", span));
                 }
+                self.count(1, span)?;
                 let scalar = Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
                 self.value(Node { span, value: Rc::new(Value::Scalar(scalar)), weight: 1 }, anchor)
             }
@@ -109,6 +110,7 @@ impl Builder {
                 let Some(node) = self.anchors.get(&anchor).cloned() else {
                     return Err(unsupported("an alias within its own anchor", span));
                 };
+                self.count(node.weight, span)?;
                 self.value(Node { span, ..node }, 0)
             }
             Event::DocumentEnd => {
@@ -131,6 +133,7 @@ impl Builder {
                 help: Some("no policy is that deep: check the indentation and brackets".to_owned()),
             });
         }
+        self.count(1, span)?;
         self.open.push(Open { span, anchor, weight: 1, content });
         Ok(())
     }
@@ -145,16 +148,21 @@ impl Builder {
         self.value(Node { span, value: Rc::new(value), weight: open.weight }, open.anchor)
     }
 
-    fn value(&mut self, node: Node, anchor: usize) -> Result<(), Problem> {
-        self.nodes = self.nodes.saturating_add(node.weight);
-        if self.nodes > MAX_NODES {
-            return Err(Problem {
-                code: Code::TooLarge,
-                message: format!("the file has more than {MAX_NODES} values once its aliases are followed"),
-                span: node.span,
-                help: Some("write the documents without aliases, or split the file".to_owned()),
-            });
+    /// Bounds the work that walking the documents will be.
+    fn count(&mut self, nodes: usize, span: Span) -> Result<(), Problem> {
+        self.nodes = self.nodes.saturating_add(nodes);
+        if self.nodes <= MAX_NODES {
+            return Ok(());
         }
+        Err(Problem {
+            code: Code::TooLarge,
+            message: format!("the file has more than {MAX_NODES} values once its aliases are followed"),
+            span,
+            help: Some("write the documents without aliases, or split the file".to_owned()),
+        })
+    }
+
+    fn value(&mut self, node: Node, anchor: usize) -> Result<(), Problem> {
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
         }

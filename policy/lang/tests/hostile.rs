@@ -76,3 +76,16 @@ fn random_bytes() {
         assert!(loaded.policies.is_empty());
     }
 }
+
+#[test]
+fn aliases_do_not_multiply_expressions() {
+    let mut text = format!(
+        "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: p}}\nspec:\n  endpointSelector: {{}}\n  description: &p \"(a{{200}}b{{200}}){{40}}\"\n  ingress:\n"
+    );
+    let rules = vec!["{path: *p}"; 1_000].join(", ");
+    text.push_str(&format!(
+        "  - toPorts: [{{ports: [{{port: \"80\", protocol: TCP}}], rules: {{http: [{rules}]}}}}]\n"
+    ));
+    let loaded = load_policies(&[SourceFile { name: "x".to_owned(), text }]);
+    assert!(loaded.diagnostics.len() <= 1_000);
+}

@@ -57,10 +57,9 @@ pub struct Quarantined {
 /// Reads a bundle. The policies are compiled; the rules that could not be are named beside them.
 pub fn decode(json: &[u8]) -> Result<(PolicySet, Vec<Quarantined>), BundleError> {
     let mut reader = serde_json::Deserializer::from_slice(json);
-    let bundle: Bundle = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        BundleError::Shape { path: error.path().to_string(), message: error.inner().to_string() }
-    })?;
-    reader.end().map_err(|error| BundleError::Shape { path: ".".to_owned(), message: error.to_string() })?;
+    let bundle: Bundle =
+        serde_path_to_error::deserialize(&mut reader).map_err(|error| shape_error(json, &error))?;
+    reader.end().map_err(|error| BundleError::Shape { path: TOP.to_owned(), message: error.to_string() })?;
     let Bundle { api_version, attach, identities, endpoints } = bundle;
     if api_version != API_VERSION {
         return Err(BundleError::Version(api_version));
@@ -75,12 +74,32 @@ pub fn decode(json: &[u8]) -> Result<(PolicySet, Vec<Quarantined>), BundleError>
     Ok((PolicySet::new(endpoints, table, attachment(attach)?)?, quarantined))
 }
 
+/// What errors call the document as a whole.
+const TOP: &str = "at the top level";
+
+/// A bundle of another version has another shape: its version is what is wrong with it then.
+fn shape_error(json: &[u8], error: &serde_path_to_error::Error<serde_json::Error>) -> BundleError {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Version {
+        api_version: String,
+    }
+    match serde_json::from_slice(json) {
+        Ok(Version { api_version }) if api_version != API_VERSION => BundleError::Version(api_version),
+        _ => {
+            let path = error.path().to_string();
+            let path = if path == "." { TOP.to_owned() } else { path };
+            BundleError::Shape { path, message: error.inner().to_string() }
+        }
+    }
+}
+
 fn value_error(path: impl Into<String>, message: impl Into<String>) -> BundleError {
     BundleError::Value { path: path.into(), message: message.into() }
 }
 
 fn attachment(attach: Attach) -> Result<Attachment, BundleError> {
-    let Attach { direction, endpoint, port } = attach;
+    let Attach { direction, endpoint, port, peer } = attach;
     Ok(Attachment {
         direction: direction.map(|direction| match direction {
             Direction::Ingress => CoreDirection::Ingress,
@@ -88,6 +107,7 @@ fn attachment(attach: Attach) -> Result<Attachment, BundleError> {
         }),
         endpoint: endpoint.map(|name| workload_name(&name, "attach.endpoint")).transpose()?,
         port,
+        peer,
     })
 }
 
@@ -112,6 +132,12 @@ fn address_table(identities: Vec<Identity>) -> Result<AddressTable, BundleError>
             ));
         }
         for prefix in addresses {
+            if prefix.trunc() != prefix {
+                return Err(value_error(
+                    path,
+                    format!("{prefix} has bits beyond its length: write {}", prefix.trunc()),
+                ));
+            }
             if table.insert(prefix, IdentityId(id)).is_some() {
                 return Err(value_error(
                     path,

@@ -38,6 +38,9 @@ pub struct Attach {
     /// The port that policies mean, where the proxy listens on another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// The other end's address, where the connection shows the proxy's own: that of a fixed upstream, for egress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<IpAddr>,
 }
 
 impl Attach {

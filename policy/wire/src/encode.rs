@@ -27,6 +27,7 @@ pub fn encode(
             direction: attachment.direction.map(direction),
             endpoint: attachment.endpoint.as_ref().map(ToString::to_string),
             port: attachment.port,
+            peer: attachment.peer,
         },
         identities: identity_list(identities),
         endpoints: endpoints.iter().map(endpoint).collect(),

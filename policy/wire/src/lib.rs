@@ -1,7 +1,8 @@
 //! The bundle: everything a filter needs, resolved, as one JSON document.
 //!
-//! It can be read and written by hand, and has a published schema. What matters is never implied: "anyone"
-//! is written `"any"` and an empty list is nobody, so nothing opens because a field got lost on the way.
+//! It can be read and written by hand, and has a published schema. Who and which ports a rule covers is never
+//! implied: "anyone" is written `"any"`, an empty list is nobody, and a field that got lost is an error. Within an
+//! HTTP rule, a field that is absent is not looked at.
 #![forbid(unsafe_code)]
 
 mod decode;

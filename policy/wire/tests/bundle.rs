@@ -88,6 +88,7 @@ fn errors_name_the_field_and_the_place() {
     );
     refused(&BUNDLE.replace("127.0.0.2/32\"", "127.0.0.2/32\", \"127.0.0.2/32\""), "given twice");
     refused(&BUNDLE.replace("\"id\": 300,", "\"id\": 0,"), "identities[0]: identity 0 is reserved");
+    refused(r#"{"apiVersion": "postern.dev/filter/v9", "rules": 1}"#, "found postern.dev/filter/v9");
     refused("", "EOF");
     refused("{}", "missing field `apiVersion`");
     refused(&format!("{BUNDLE} x"), "trailing characters");

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use postern_tests_harness::raw::Request;
 use postern_tests_harness::{Process, RawClient, RawOutcome, eventually};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::postern::command;
 
@@ -111,6 +112,7 @@ impl Proxy {
             answered: count("answered")?,
             accepted: count("accepted")?,
             loaded: worker.get("loaded") == Some(&Value::Bool(true)),
+            digest: worker.get("digest").and_then(Value::as_str).map(ToOwned::to_owned),
             refusal: worker.get("refusal").and_then(Value::as_str).map(ToOwned::to_owned),
         })
     }
@@ -124,16 +126,11 @@ impl Proxy {
         })
     }
 
-    /// Has it load its changed files now, and waits until what is in them is in force.
-    ///
-    /// The proxy looks at its files each second too, and what it loads does not carry a name: one load after a signal
-    /// might be that of the files before. A second one cannot be.
-    pub fn reload(&self) -> Result<()> {
-        for _ in 0..2 {
-            let before = self.config()?.accepted;
-            self.signal("HUP")?;
-            self.wait_for_config("the file was loaded", |config| config.accepted > before)?;
-        }
+    /// Has it load its changed file now, and waits until this bundle is in force.
+    pub fn reload(&self, bundle: &str) -> Result<()> {
+        let digest: String = Sha256::digest(bundle).iter().map(|byte| format!("{byte:02x}")).collect();
+        self.signal("HUP")?;
+        self.wait_for_config("the bundle is loaded", |config| config.digest.as_ref() == Some(&digest))?;
         Ok(())
     }
 }
@@ -147,6 +144,8 @@ pub struct Config {
     pub accepted: u64,
     /// Whether it has a policy.
     pub loaded: bool,
+    /// The SHA-256 of the one in use.
+    pub digest: Option<String>,
     /// Why it did not take the latest.
     pub refusal: Option<String>,
 }

@@ -10,6 +10,7 @@ use postern_tests_harness::raw::Request;
 use postern_tests_harness::upstream::Seen;
 use postern_tests_harness::{RawClient, RawOutcome, Upstream};
 
+use crate::bundles::Door;
 use crate::tutorial::DENIED;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -22,15 +23,16 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// Starts the upstream.
+    /// Starts the upstream, on every loopback address: for egress it is each of the peers.
     pub fn start() -> Result<Traffic> {
-        Ok(Traffic { upstream: Upstream::start(SocketAddr::from(([127, 0, 0, 1], 0)))?, known: 0 })
+        Ok(Traffic { upstream: Upstream::start(SocketAddr::from(([0, 0, 0, 0], 0)))?, known: 0 })
     }
 
-    /// Where the upstream is.
+    /// Where the proxy at a door sends what passes.
     #[must_use]
-    pub fn upstream(&self) -> SocketAddr {
-        self.upstream.addr()
+    pub fn behind(&self, door: &Door) -> SocketAddr {
+        let address = if door.egress { door.address } else { IpAddr::from([127, 0, 0, 1]) };
+        SocketAddr::new(address, self.upstream.addr().port())
     }
 
     /// Sends a case's request to a listener and says what came of it.

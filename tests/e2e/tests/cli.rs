@@ -43,7 +43,7 @@ fn written(text: &str) -> (TempDir, String) {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in ["demo", "proxy", "check", "explain", "bundle", "filter export"] {
+    for command in ["demo", "proxy", "check", "explain", "bundle", "filter", "filter export"] {
         let args: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let ran = run(0, &args);
         contains(&ran.stdout, &["Example", &format!("  postern {command}"), "Usage: postern"]);
@@ -68,6 +68,7 @@ fn usage_errors_exit_2() {
         ([&envoy[..], &["--listen", "127.0.0.1:1", "--upstream", "127.0.0.1:2"]].concat(), "--module"),
         ([&envoy[..], &["--listen", "here", "--upstream", "127.0.0.1:2", "--module", "m"]].concat(), "here"),
         (explain.to_vec(), "--port"),
+        ([&explain[..], &["--port", "80", "--method", "GET"]].concat(), "a GET request has a path"),
         ([&explain[..], &["--port", "80", "--path", "/"]].concat(), "--method"),
         ([&explain[..], &["--port", "65536"]].concat(), "65536"),
         ([&explain[..], &["--port", "80", "--protocol", "ICMP"]].concat(), "TCP, UDP or SCTP"),

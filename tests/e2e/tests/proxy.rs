@@ -271,7 +271,9 @@ fn an_edited_policy_bites_on_the_next_request_of_an_open_connection() {
     // Nobody may connect any more: what is open is open, but no request passes.
     edit("id: app2", "id: app3");
     edit("path: /(", "path: /private");
-    proxy.reload().unwrap();
+    let accepted = proxy.config().unwrap().accepted;
+    proxy.signal("HUP").unwrap();
+    proxy.wait_for_config("the edits are taken", |worker| worker.accepted > accepted).unwrap();
     assert_eq!((status("/public"), status("/private")), (Some(403), Some(403)));
     assert!(get(APP2, &proxy, "/private").is_unanswered());
     assert_eq!(get(APP3, &proxy, "/private").status(), Some(200));

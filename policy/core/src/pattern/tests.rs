@@ -52,6 +52,11 @@ fn what_re2_reads_differently_is_refused() {
         assert!(matches!(Pattern::parse(odd), Err(PatternError::Dialect(_))), "{odd}");
     }
     assert!(Pattern::parse("a{,3}").is_err());
+    for odd in ["a{ 2 }", "a{2, 3}", "a{1001}", "a**", "a{2}{3}", r"\u0041", r"\xE9", r"[\xE9]", r"[a-\xE9]"]
+    {
+        assert!(matches!(Pattern::parse(odd), Err(PatternError::Dialect(_))), "{odd}");
+    }
+    check("a{2}?b", b"aab", true);
     check("a{0,3}", b"aaa", true);
     check("[[:alpha:]]+", b"abc", true);
 }

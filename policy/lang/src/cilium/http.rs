@@ -38,7 +38,7 @@ fn pattern(object: &mut Object<'_>, field: &str, reader: &mut Reader<'_>) -> Opt
     if text.is_empty() {
         return Some(None);
     }
-    match Pattern::parse(text) {
+    match reader.pattern(text) {
         Ok(pattern) => Some(Some(pattern)),
         Err(error) => {
             let help = format!("the whole {field} is matched, as a regular expression in RE2's dialect");
@@ -58,6 +58,12 @@ fn headers(object: &mut Object<'_>, reader: &mut Reader<'_>) -> Option<Vec<Heade
     for at in at.list(reader)? {
         let text = at.string(reader)?;
         let (name, value) = match text.split_once(' ') {
+            Some((_, value)) if value.trim() != value || value.is_empty() => {
+                let message =
+                    format!("the value in {text:?} starts or ends with a blank: it could never match");
+                reader.error(&at, Code::InvalidValue, message, "write one space between name and value");
+                return None;
+            }
             Some((name, value)) => (name, Some(value.as_bytes().to_vec())),
             None => (text, None),
         };

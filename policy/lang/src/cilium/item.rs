@@ -1,12 +1,12 @@
 //! The items of a rule's four lists.
 
-use postern_policy_core::policy::{Direction, Effect, Item, PeerSelector, PortSelector, RuleId};
+use postern_policy_core::policy::{Direction, Item, PeerSelector, PortSelector, RuleId};
 
 use super::{Context, List, peers, ports};
 use crate::decode::{At, Object, Reader};
 
 /// Peer fields that the real schema has and Postern does not build yet.
-const INGRESS_UNSUPPORTED: [&str; 8] = [
+const INGRESS_UNSUPPORTED: [&str; 9] = [
     "fromNodes",
     "fromCIDR",
     "fromCIDRSet",
@@ -15,8 +15,9 @@ const INGRESS_UNSUPPORTED: [&str; 8] = [
     "fromRequires",
     "icmps",
     "authentication",
+    "auth",
 ];
-const EGRESS_UNSUPPORTED: [&str; 10] = [
+const EGRESS_UNSUPPORTED: [&str; 11] = [
     "toNodes",
     "toCIDR",
     "toCIDRSet",
@@ -27,6 +28,7 @@ const EGRESS_UNSUPPORTED: [&str; 10] = [
     "toRequires",
     "icmps",
     "authentication",
+    "auth",
 ];
 
 /// Reads one list of a rule.
@@ -72,12 +74,10 @@ fn item(
     let (peers, ports) = match (peers?, ports) {
         // An empty item turns default deny on and matches nothing.
         (PeerSelector::Unnamed, ports) if ports.is_empty() => {
-            (PeerSelector::AnyOf(Vec::new()), PortSelector::AnyOf(Vec::new()))
+            (PeerSelector::Unnamed, PortSelector::AnyOf(Vec::new()))
         }
         (peers, ports) if ports.is_empty() => (peers, PortSelector::Unnamed),
         (peers, ports) => (peers, PortSelector::AnyOf(ports)),
     };
-    let effect = list.effect;
-    debug_assert!(matches!(effect, Effect::Allow | Effect::Deny));
-    Some(Item { id, effect, peers, ports })
+    Some(Item { id, effect: list.effect, peers, ports })
 }

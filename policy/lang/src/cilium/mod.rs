@@ -12,6 +12,7 @@ use postern_policy_core::policy::{Combination, Direction, Effect, Item, Policy, 
 use crate::decode::{At, Object, Reader};
 use crate::diagnostic::Code;
 use crate::metadata::metadata;
+use crate::node::Value;
 use crate::selector::{Keys, selector};
 
 /// Which of the two is being read.
@@ -28,7 +29,6 @@ const UNSUPPORTED: [&str; 2] = ["labels", "log"];
 
 /// Reads one `CiliumNetworkPolicy`. `None` means that an error was reported.
 pub(crate) fn policy(mut object: Object<'_>, dialect: Dialect, reader: &mut Reader<'_>) -> Option<Policy> {
-    let errors_before = error_count(reader);
     let metadata = metadata(&mut object, reader);
     object.ignore("status");
     if dialect == Dialect::Legacy {
@@ -53,12 +53,7 @@ pub(crate) fn policy(mut object: Object<'_>, dialect: Dialect, reader: &mut Read
     object.finish(known, &["specs"], reader);
     let metadata = metadata?;
     let id = RuleId::new(format!("cnp/{}/{}", metadata.namespace, metadata.name));
-    let policy = rule(&spec?, &id, &metadata.namespace, dialect, reader)?;
-    (error_count(reader) == errors_before).then_some(policy)
-}
-
-fn error_count(reader: &Reader<'_>) -> usize {
-    reader.diagnostics.iter().filter(|d| d.severity == crate::diagnostic::Severity::Error).count()
+    rule(&spec?, &id, &metadata.namespace, dialect, reader)
 }
 
 /// What every part of a rule needs to know of it.
@@ -90,7 +85,7 @@ fn rule(
         Dialect::Modern => default_deny(&mut object, reader),
         Dialect::Legacy => DefaultDeny::default(),
     };
-    let given = LISTS.iter().filter(|list| object.has(list.field)).count();
+    report_silence(&object, dialect, reader);
     let mut section = |direction: Direction| {
         let mut items: Vec<Item> = Vec::new();
         for list in LISTS.iter().filter(|list| list.direction == direction && list.is_in(dialect)) {
@@ -100,23 +95,10 @@ fn rule(
         Section { default_deny, items }
     };
     let (ingress, egress) = (section(Direction::Ingress), section(Direction::Egress));
-    if ingress.items.is_empty() && egress.items.is_empty() && no_errors_in(&object.at, reader) {
-        let message = match given {
-            0 => "the rule says nothing: it has no ingress, egress, ingressDeny or egressDeny",
-            _ => "the rule says nothing: its lists are empty",
-        };
-        let help = "add an item; `ingress: [{}]` denies all ingress";
-        reader.error(&object.at.clone(), Code::MissingField, message, help);
-    }
-    let known = [
-        "endpointSelector",
-        "ingress",
-        "egress",
-        "ingressDeny",
-        "egressDeny",
-        "enableDefaultDeny",
-        "description",
-    ];
+    let common = ["endpointSelector", "ingress", "egress", "description"];
+    let modern = ["ingressDeny", "egressDeny", "enableDefaultDeny"];
+    let modern: &[&str] = if dialect == Dialect::Modern { &modern } else { &[] };
+    let known = [&common, modern].concat();
     object.finish(&known, &UNSUPPORTED, reader);
     let combination = match dialect {
         Dialect::Modern => Combination::Union,
@@ -125,10 +107,17 @@ fn rule(
     Some(Policy { id: id.clone(), subject: subject?, combination, ingress, egress })
 }
 
-/// Whether a list was empty because its items were wrong, which has been reported already.
-fn no_errors_in(at: &At<'_>, reader: &Reader<'_>) -> bool {
-    let within = format!("{}.", at.field);
-    !reader.diagnostics.iter().any(|diagnostic| diagnostic.field.starts_with(&within))
+/// A rule without an item in any of its lists would select workloads and leave them as they are.
+fn report_silence(rule: &Object<'_>, dialect: Dialect, reader: &mut Reader<'_>) {
+    let lists: Vec<At<'_>> =
+        LISTS.iter().filter(|list| list.is_in(dialect)).filter_map(|list| rule.get(list.field)).collect();
+    let empty = |at: &At<'_>| matches!(&*at.node.value, Value::List(items) if items.is_empty());
+    let message = match lists.as_slice() {
+        [] => "the rule says nothing: it has no ingress, egress, ingressDeny or egressDeny",
+        lists if lists.iter().all(empty) => "the rule says nothing: its lists are empty",
+        _ => return,
+    };
+    reader.error(&rule.at, Code::MissingField, message, "add an item; `ingress: [{}]` denies all ingress");
 }
 
 /// One of the four lists of a rule.

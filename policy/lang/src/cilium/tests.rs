@@ -45,7 +45,7 @@ fn the_tutorial_reads_byte_for_byte() {
 #[test]
 fn empty_forms_are_kept_apart() {
     let nobody = PeerSelector::AnyOf(Vec::new());
-    assert_eq!(accepts("[{}]").ingress.items[0].peers, nobody);
+    assert_eq!(accepts("[{}]").ingress.items[0].ports, PortSelector::AnyOf(Vec::new()));
     assert_eq!(accepts("[{fromEndpoints: []}]").ingress.items[0].peers, nobody);
     let on_port = accepts("[{toPorts: [{ports: [{port: \"80\"}]}]}]");
     assert_eq!(on_port.ingress.items[0].peers, PeerSelector::Unnamed);
@@ -172,4 +172,45 @@ fn the_legacy_dialect_has_its_own_fields() {
         policies.is_empty() && diagnostics.iter().any(|d| d.contains("no field `ingressDeny`")),
         "{diagnostics:?}"
     );
+}
+
+#[test]
+fn what_looks_like_a_policy_is_never_passed_over() {
+    for (version, kind) in [
+        ("cilium.io/v2", "CiliumNetworkPolicyy"),
+        ("cilium.io/v2", "ciliumNetworkPolicy"),
+        ("cilium.io/v3", "CiliumNetworkPolicy"),
+        ("networking.k8s.io/v1", "NetworkPolicyList"),
+        ("policy.networking.k8s.io/v1alpha1", "BaselineAdminNetworkPolicy"),
+    ] {
+        let (_, diagnostics) = load(&format!("apiVersion: {version}\nkind: {kind}\n"));
+        assert!(diagnostics[0].contains("error["), "{diagnostics:?}");
+    }
+}
+
+#[test]
+fn a_file_without_a_document_is_refused() {
+    for text in ["", "# later\n", "---\n---\n"] {
+        let (_, diagnostics) = load(text);
+        assert!(diagnostics[0].contains("error[missing-field]: the file has no document"), "{diagnostics:?}");
+    }
+}
+
+#[test]
+fn a_warning_does_not_make_an_empty_rule_legal() {
+    let text = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: p}\nspec:\n  endpointSelector: {matchLabels: {io.kubernetes.pod.namespace: x}}\n  ingress: []\n";
+    let (policies, diagnostics) = load(text);
+    assert!(policies.is_empty());
+    assert!(diagnostics.iter().any(|d| d.contains("the rule says nothing")), "{diagnostics:?}");
+}
+
+#[test]
+fn a_header_value_that_could_never_match_is_refused() {
+    let tcp = |header: &str| {
+        format!(
+            "[{{toPorts: [{{ports: [{{port: \"80\", protocol: TCP}}], rules: {{http: [{{headers: [{header}]}}]}}}}]}}]"
+        )
+    };
+    refuses(&tcp("'X-A:  b'"), "it could never match");
+    refuses(&tcp("'X-A '"), "it could never match");
 }

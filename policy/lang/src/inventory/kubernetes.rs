@@ -9,7 +9,6 @@ use super::address;
 use crate::decode::{At, Object, Reader};
 use crate::diagnostic::Code;
 use crate::metadata::{Metadata, metadata, text_map};
-use crate::node::Type;
 
 pub(super) fn pod(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<Workload> {
     let at = object.at.clone();
@@ -18,8 +17,10 @@ pub(super) fn pod(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<Wor
     let mut spec = object.require("spec", reader)?.object(reader)?;
     let node = text(&mut spec, "nodeName", reader)?;
     let service_account = text(&mut spec, "serviceAccountName", reader)?;
-    let host_network =
-        spec.take_nullable("hostNetwork").is_some_and(|at| at.kind() == Some(Type::Bool(true)));
+    let host_network = match spec.take_nullable("hostNetwork") {
+        Some(at) => at.boolean(reader)?,
+        None => false,
+    };
     if host_network {
         let message = format!("pod {name} uses its node's network: policies do not apply to it");
         reader.warning(&at, Code::HostNetwork, message, "its traffic is its node's: it is left out");

@@ -45,7 +45,7 @@ impl Engine for BundleEngine {
     }
 
     fn load(&mut self, scenario: &Scenario) -> anyhow::Result<()> {
-        let (set, quarantined) = decode(&bundle(scenario, Attachment::default())?)?;
+        let (set, quarantined) = decode(&bundle(scenario, &Attachment::default())?)?;
         ensure!(quarantined.is_empty(), "{quarantined:?}");
         self.set = Some(set);
         Ok(())
@@ -57,8 +57,8 @@ impl Engine for BundleEngine {
 }
 
 /// The bundle of a scenario.
-pub(super) fn bundle(scenario: &Scenario, attachment: Attachment) -> anyhow::Result<Vec<u8>> {
-    let bundle = encode(std::slice::from_ref(&scenario.policy), &scenario.identities, &attachment);
+pub(super) fn bundle(scenario: &Scenario, attachment: &Attachment) -> anyhow::Result<Vec<u8>> {
+    let bundle = encode(std::slice::from_ref(&scenario.policy), &scenario.identities, attachment);
     Ok(serde_json::to_vec(&bundle)?)
 }
 

@@ -43,7 +43,7 @@ impl Engine for WasmEngine {
     }
 
     fn load(&mut self, scenario: &Scenario) -> anyhow::Result<()> {
-        Ok(self.vm.configure(bundle(scenario, Attachment::default())?.into())?)
+        Ok(self.vm.configure(bundle(scenario, &Attachment::default())?.into())?)
     }
 
     fn decide(&mut self, scenario: &Scenario, case: &Case) -> anyhow::Result<Decided> {

@@ -35,13 +35,13 @@ impl EnvoyEngine {
         let ran = postern(["filter", "export", "-o", module])?;
         ensure!(ran.code == Some(0), "postern filter export fails: {ran:#?}");
 
-        let upstream = traffic.upstream().to_string();
         let mut bootstrap = Bootstrap::default();
         let mut doors = Vec::new();
         for scenario in scenarios {
             let files = Files::of(scenario)?;
             for door in Door::all(scenario) {
                 let listen = SocketAddr::new(door.address, 0).to_string();
+                let upstream = traffic.behind(&door).to_string();
                 let further =
                     ["--for", "envoy", "--listen", &listen, "--upstream", &upstream, "--module", module];
                 bootstrap.add(&name(doors.len()), &files.bundle(&door, &further)?)?;

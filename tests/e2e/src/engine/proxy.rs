@@ -1,7 +1,8 @@
 //! The `postern proxy` process.
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::collections::hash_map::Entry;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -13,13 +14,12 @@ use crate::bundles::{Door, Files};
 use crate::proxy::{Proxy, write};
 use crate::traffic::Traffic;
 
-/// One process for each direction, on all loopback addresses, whose bundle file is replaced for each door: so every
-/// door is also a change of configuration.
+/// One process for ingress and one for egress to each peer, on all loopback addresses, whose bundle file is replaced for
+/// each door: so every door is also a change of configuration.
 #[derive(Debug)]
 pub struct ProxyEngine {
     traffic: Traffic,
-    ingress: Side,
-    egress: Side,
+    sides: HashMap<Option<IpAddr>, Side>,
     bundles: HashMap<Door, String>,
 }
 
@@ -32,12 +32,9 @@ struct Side {
 }
 
 impl ProxyEngine {
-    /// Starts both, with nothing loaded.
+    /// Starts what is behind the proxies; they start when a case needs them.
     pub fn start() -> Result<ProxyEngine> {
-        let traffic = Traffic::start()?;
-        let ingress = Side::start("ingress", traffic.upstream())?;
-        let egress = Side::start("egress", traffic.upstream())?;
-        Ok(ProxyEngine { traffic, ingress, egress, bundles: HashMap::new() })
+        Ok(ProxyEngine { traffic: Traffic::start()?, sides: HashMap::new(), bundles: HashMap::new() })
     }
 }
 
@@ -56,7 +53,13 @@ impl Engine for ProxyEngine {
     fn decide(&mut self, scenario: &Scenario, case: &Case) -> Result<Decided> {
         let door = Door::of(scenario, case);
         let bundle = self.bundles.get(&door).context("the scenario was not loaded")?;
-        let side = if door.egress { &mut self.egress } else { &mut self.ingress };
+        let side = match self.sides.entry(door.egress.then_some(door.address)) {
+            Entry::Occupied(side) => side.into_mut(),
+            Entry::Vacant(place) => {
+                let direction = if door.egress { "egress" } else { "ingress" };
+                place.insert(Side::start(direction, self.traffic.behind(&door))?)
+            }
+        };
         side.load(&door, bundle)?;
         let listener = SocketAddr::new(door.address, side.proxy.listen().port());
         Ok(Decided::traffic(self.traffic.observe(scenario, case, listener)))
@@ -77,7 +80,7 @@ impl Side {
     fn load(&mut self, door: &Door, bundle: &str) -> Result<()> {
         if self.loaded.as_ref() != Some(door) {
             write(&self.bundle, bundle)?;
-            self.proxy.reload()?;
+            self.proxy.reload(bundle)?;
             self.loaded = Some(door.clone());
         }
         Ok(())

@@ -1,0 +1,192 @@
+//! Steps: the single things that servers do to a path.
+
+use super::Unreadable;
+
+/// One thing that some server does to a path before it looks at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// RFC 3986 §6.2.2.2: letters, digits and `-._~`, which mean the same encoded.
+    DecodeUnreserved,
+    /// What has a meaning of its own: `%2F`, `%5C`, `%3B`, `%3F`, `%23` and, for who decodes twice, `%25`.
+    DecodeSeparators,
+    BackslashIsSlash,
+    /// `/a;v=1/b` is `/a/b`.
+    CutParameters,
+    /// `/a//b` is `/a/b`.
+    MergeSlashes,
+    /// RFC 3986 §5.2.4.
+    ResolveDots,
+    /// `/a#b` is `/a`; so is what a decoder made of `/a%3Fb`.
+    CutFragment,
+    /// `//host/a` is `/a` on `host`.
+    CutAuthority,
+}
+
+impl Step {
+    pub(super) const ALL: [Self; 8] = [
+        Self::DecodeUnreserved,
+        Self::DecodeSeparators,
+        Self::BackslashIsSlash,
+        Self::CutParameters,
+        Self::MergeSlashes,
+        Self::ResolveDots,
+        Self::CutFragment,
+        Self::CutAuthority,
+    ];
+
+    /// What the step makes of a path; `None` where it would have nothing to do.
+    pub(super) fn apply(self, path: &[u8]) -> Option<Vec<u8>> {
+        let has = |wanted: u8| path.contains(&wanted);
+        let made = match self {
+            Self::DecodeUnreserved if has(b'%') => decode(path, is_unreserved),
+            Self::DecodeSeparators if has(b'%') => decode(path, is_separator),
+            Self::BackslashIsSlash if has(b'\\') => {
+                path.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect()
+            }
+            Self::CutParameters if has(b';') => on_segments(path, |segments| {
+                let name = |segment: &&'_ [u8]| segment.split(|byte| *byte == b';').next().map(<[u8]>::len);
+                segments.iter().map(|segment| segment.get(..name(segment)?)).collect::<Option<_>>()
+            })?,
+            Self::MergeSlashes => on_segments(path, |segments| Some(merge(segments)))?,
+            Self::ResolveDots => on_segments(path, |segments| Some(resolve_dots(segments)))?,
+            Self::CutFragment => path
+                .iter()
+                .position(|byte| matches!(byte, b'#' | b'?'))
+                .and_then(|end| path.get(..end))?
+                .to_vec(),
+            Self::CutAuthority => {
+                let rest = path.strip_prefix(b"//")?;
+                let end = rest.iter().position(|byte| *byte == b'/');
+                end.and_then(|end| rest.get(end..)).unwrap_or(b"/").to_vec()
+            }
+            _ => return None,
+        };
+        (made != path).then_some(made)
+    }
+}
+
+/// Whether a path holds nothing that any step would touch.
+pub(super) fn is_plain(path: &[u8]) -> bool {
+    let mut previous = 0;
+    for (index, &byte) in path.iter().enumerate() {
+        let plain = match byte {
+            b'\\' | b';' | b'#' => false,
+            b'/' | b'.' => previous != b'/',
+            b'%' => {
+                let escape = path.get(index + 1..).unwrap_or_default();
+                // Bytes from 0x80 on are text in another alphabet, which no step undoes; 0xc0 and 0xc1 are not.
+                unescape(escape).is_some_and(|value| value >= 0x80 && !matches!(value, 0xc0 | 0xc1))
+            }
+            _ => true,
+        };
+        if !plain {
+            return false;
+        }
+        previous = byte;
+    }
+    true
+}
+
+/// Refuses what could not be gone through by steps.
+pub(super) fn check(path: &[u8]) -> Result<(), Unreadable> {
+    for (index, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'%') {
+        let escape = path.get(index + 1..).unwrap_or_default();
+        match unescape(escape) {
+            Some(0) => return Err(Unreadable::Zero),
+            Some(0xc0 | 0xc1) => return Err(Unreadable::Overlong),
+            None if matches!(escape.first(), Some(b'u' | b'U')) => return Err(Unreadable::Utf16),
+            _ => {}
+        }
+    }
+    let blank_dots = |segment: &[u8]| {
+        let rest = segment.strip_prefix(b".").map(|rest| rest.strip_prefix(b".").unwrap_or(rest));
+        rest.is_some_and(|rest| match rest {
+            [b'%', escape @ ..] => unescape(escape).is_some_and(|value| value <= b' ' || value == 0x7f),
+            [byte, ..] => *byte <= b' ' || *byte == 0x7f,
+            [] => false,
+        })
+    };
+    match path.split(|byte| *byte == b'/').any(blank_dots) {
+        true => Err(Unreadable::BlankDots),
+        false => Ok(()),
+    }
+}
+
+fn is_unreserved(value: u8) -> bool {
+    value.is_ascii_alphanumeric() || b"-._~".contains(&value)
+}
+
+fn is_separator(value: u8) -> bool {
+    b"/\\;?#%".contains(&value)
+}
+
+/// Undoes the escapes of the bytes that are wanted, once.
+fn decode(path: &[u8], wanted: impl Fn(u8) -> bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let [byte, tail @ ..] = rest {
+        rest = tail;
+        match unescape(tail).filter(|value| *byte == b'%' && wanted(*value)) {
+            Some(value) => {
+                out.push(value);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            None => out.push(*byte),
+        }
+    }
+    out
+}
+
+/// The byte that the two digits after a `%` stand for.
+fn unescape(digits: &[u8]) -> Option<u8> {
+    let [high, low, ..] = digits else { return None };
+    let hex = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    Some(hex(*high)? * 16 + hex(*low)?)
+}
+
+/// Works on what is between the slashes. A path that does not start with one has no segments.
+fn on_segments<'p>(
+    path: &'p [u8],
+    work: impl FnOnce(Vec<&'p [u8]>) -> Option<Vec<&'p [u8]>>,
+) -> Option<Vec<u8>> {
+    let segments = path.strip_prefix(b"/")?.split(|byte| *byte == b'/').collect();
+    let mut out = Vec::with_capacity(path.len());
+    for segment in work(segments)? {
+        out.push(b'/');
+        out.extend_from_slice(segment);
+    }
+    if out.is_empty() {
+        out.push(b'/');
+    }
+    Some(out)
+}
+
+/// Without the empty segments, but with the final slash.
+fn merge(mut segments: Vec<&[u8]>) -> Vec<&[u8]> {
+    let ends_in_slash = segments.last().is_some_and(|segment| segment.is_empty());
+    segments.retain(|segment| !segment.is_empty());
+    if ends_in_slash {
+        segments.push(b"");
+    }
+    segments
+}
+
+/// A path that ends in a dot segment keeps its final slash.
+fn resolve_dots(segments: Vec<&[u8]>) -> Vec<&[u8]> {
+    let last = segments.len().saturating_sub(1);
+    let mut out: Vec<&[u8]> = Vec::with_capacity(segments.len());
+    for (index, segment) in segments.into_iter().enumerate() {
+        match segment {
+            b"." | b".." => {
+                if segment == b".." {
+                    out.pop();
+                }
+                if index == last {
+                    out.push(b"");
+                }
+            }
+            _ => out.push(segment),
+        }
+    }
+    out
+}
