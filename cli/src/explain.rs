@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use postern_policy_core::decide::Verdict;
 use postern_policy_core::explain::{End, Explanation, Question, explain};
 use postern_policy_core::http::Request;
+use postern_policy_core::policy::RuleId;
 use postern_policy_core::port::Protocol;
 use postern_policy_core::world::WorkloadName;
 use serde::Serialize;
@@ -140,7 +141,7 @@ fn answer(explanation: &Explanation) -> Answer<'_> {
         layer: explanation.layer.to_string(),
         code: explanation.code,
         reason: &explanation.reason,
-        rule: explanation.rule.as_ref().map(|rule| rule.as_str()),
+        rule: explanation.rule.as_ref().map(RuleId::as_str),
         trace: explanation
             .trace
             .iter()

@@ -1,6 +1,6 @@
 //! The filter: a proxy-wasm module that holds every connection and request against a bundle.
 //!
-//! One module, two plugins. Under the root id [`CONNECTION`] it is a network filter and closes the
+//! One module, two plugins. Under the root id `postern.connection` it is a network filter and closes the
 //! connections that policy drops before a byte has passed; under any other it is an HTTP filter and answers
 //! the requests that policy denies. Its plugin configuration is a bundle; with none yet, everything is
 //! denied as "not loaded", and a bad one leaves the last good one in force.

@@ -106,11 +106,19 @@ impl DirectionPolicy {
             return as_sent;
         };
         let denied = |reason| Decision { verdict: Verdict::Deny, layer: Layer::L7, reason };
-        let readings = match path::readings(path) {
+        let readings = path::readings(path);
+        if matches!(&readings, Ok(readings) if readings.len() == 1) {
+            return as_sent;
+        }
+        // Where a rule that has no path allows it, how the path reads is all the same.
+        if self.http(&rules, &Request { path: None, ..request.clone() }).verdict == Verdict::Allow {
+            return as_sent;
+        }
+        let readings = match readings {
             Ok(readings) => readings,
             Err(why) => return denied(Reason::UnreadablePath(why.to_string())),
         };
-        if readings.len() > 1 && readings.len() * path.len() * count(&rules) > AMBIGUITY_BUDGET {
+        if readings.len() * path.len() * count(&rules) > AMBIGUITY_BUDGET {
             let why = "going through its readings would take too long: send it in its plain form";
             return denied(Reason::UnreadablePath(why.to_owned()));
         }

@@ -79,9 +79,15 @@ fn random_bytes() {
 
 #[test]
 fn aliases_do_not_multiply_expressions() {
-    let mut text = format!(
-        "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: p}}\nspec:\n  endpointSelector: {{}}\n  description: &p \"(a{{200}}b{{200}}){{40}}\"\n  ingress:\n"
-    );
+    let mut text = r#"apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: p}
+spec:
+  endpointSelector: {}
+  description: &p "(a{200}b{200}){40}"
+  ingress:
+"#
+    .to_owned();
     let rules = vec!["{path: *p}"; 1_000].join(", ");
     text.push_str(&format!(
         "  - toPorts: [{{ports: [{{port: \"80\", protocol: TCP}}], rules: {{http: [{rules}]}}}}]\n"

@@ -1,4 +1,5 @@
 //! The corpus on the engines that need nothing but this workspace.
+#![allow(clippy::panic, reason = "a test fails by panicking")]
 
 use postern_tests_corpus::engine::{BundleEngine, Engine, NativeEngine, WasmEngine};
 use postern_tests_corpus::{load, run};

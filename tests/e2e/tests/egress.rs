@@ -54,7 +54,8 @@ fn a_denied_peer_is_denied_behind_a_proxy_with_another_address() {
     // Neither listener has an address that the inventory knows: only the upstream tells who the peer is.
     let anywhere = SocketAddr::from(([127, 0, 99, 1], 0));
     for (address, passes) in [([127, 0, 16, 2], false), ([127, 0, 16, 3], true)] {
-        let upstream = Upstream::start(SocketAddr::from((address, 0))).unwrap_or_else(|error| panic!("{error:#}"));
+        let upstream =
+            Upstream::start(SocketAddr::from((address, 0))).unwrap_or_else(|error| panic!("{error:#}"));
         let proxy =
             Proxy::start_loaded(anywhere, upstream.addr(), &args).unwrap_or_else(|error| panic!("{error:#}"));
         let outcome = get(proxy.listen());
@@ -66,7 +67,8 @@ fn a_denied_peer_is_denied_behind_a_proxy_with_another_address() {
 #[test]
 fn a_manifest_for_envoy_names_the_peer() {
     let (_dir, args) = files();
-    let envoy = ["--for", "envoy", "--listen", "127.0.99.1:8080", "--upstream", "127.0.16.2:5432", "--module", "m"];
+    let envoy =
+        ["--for", "envoy", "--listen", "127.0.99.1:8080", "--upstream", "127.0.16.2:5432", "--module", "m"];
     let args = ["bundle"].into_iter().chain(args.iter().map(String::as_str)).chain(envoy);
     let ran = postern(args).unwrap_or_else(|error| panic!("{error:#}"));
     assert!(ran.stdout.contains("\"peer\": \"127.0.16.2\""), "{ran:#?}");

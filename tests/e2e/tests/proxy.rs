@@ -127,6 +127,13 @@ fn bodies_are_streamed(proxy: &Proxy, upstream: &Upstream) {
     assert_eq!(outcome.status(), Some(200), "{outcome:?}");
     assert_eq!(upstream.forget()[0].body, b"first, last");
 
+    // A GET that has a body without a length keeps it.
+    let chunked =
+        b"GET /public HTTP/1.1\r\nhost: app1\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n";
+    let outcome = connection.send(chunked, SOON);
+    assert_eq!(outcome.status(), Some(200), "{outcome:?}");
+    assert_eq!(upstream.forget()[0].body, b"first");
+
     let large: Vec<u8> = (0..=250).cycle().take(3 << 20).collect();
     upstream.respond("GET", "/public", Answer::new(200, &large));
     let outcome = get(APP2, proxy, "/public");
