@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::{self, Bench};
 use crate::workspace::Workspace;
 use crate::{ci, demo, test, tidy, tools};
 
@@ -44,6 +45,9 @@ enum Command {
         #[arg(long)]
         list: bool,
     },
+    /// Measure what a request costs, beside the peers, in one run
+    #[command(subcommand, after_help = "Example: cargo xtask bench proxy")]
+    Bench(Bench),
 }
 
 /// Which suites run.
@@ -76,6 +80,7 @@ impl Cli {
             Command::Test(args) => test::run(&workspace, &args),
             Command::Ci(args) => ci::run(&workspace, &args),
             Command::Tidy => tidy::run(&workspace).map(|()| ExitCode::SUCCESS),
+            Command::Bench(bench) => bench::run(&workspace, &bench),
             Command::Tools { list: true } => tools::list(&workspace).map(|()| ExitCode::SUCCESS),
             Command::Tools { list: false } => tools::install_all(&workspace).map(|()| ExitCode::SUCCESS),
         }

@@ -13,6 +13,13 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// As [`run`], with standard output left to the result: what the command prints there goes nowhere.
+pub(crate) fn quiet(command: &mut Command) -> Result<()> {
+    let status = command.stdout(Stdio::null()).status().with_context(|| cannot_start(command))?;
+    ensure!(status.success(), "`{}` failed: {status}", shown(command));
+    Ok(())
+}
+
 /// Runs `command` and gives its standard output.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output().with_context(|| cannot_start(command))?;

@@ -1,5 +1,6 @@
-//! Everything a contributor runs: `cargo xtask demo`, `test`, `ci`, `tidy`, `tools`.
+//! Everything a contributor runs: `cargo xtask demo`, `test`, `ci`, `tidy`, `tools`, `bench`.
 
+mod bench;
 mod ci;
 mod cli;
 mod demo;

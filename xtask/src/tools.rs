@@ -7,9 +7,11 @@ pub(crate) mod rust;
 mod system;
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::Result;
 
+use crate::exec;
 use crate::workspace::Workspace;
 
 /// One tool.
@@ -62,4 +64,13 @@ pub(crate) fn list(workspace: &Workspace) -> Result<()> {
         println!("{} {}\n    {state}\n    used by {}", tool.name, (tool.version)(workspace)?, tool.used_by);
     }
     Ok(())
+}
+
+/// Programs that come with the system, each with the Debian package that has it: installs what is missing.
+pub(crate) fn packages(programs: &[(&str, &str)]) -> Result<()> {
+    let is_there =
+        |program: &str| exec::succeeds(Command::new("sh").args(["-c", "command -v \"$0\"", program]));
+    let missing: Vec<&str> =
+        programs.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
+    if missing.is_empty() { Ok(()) } else { system::install(&missing, "the benchmark needs them") }
 }
