@@ -73,10 +73,7 @@ pub(super) fn policy(style: Style, text: &str) -> String {
 }
 
 pub(super) fn applied(style: Style) -> String {
-    format!(
-        "The proxy took it over while it runs; no connection was dropped.\n\n{}\n\n",
-        style.bold("Step 3: test the policy")
-    )
+    format!("The proxy took it over while it runs.\n\n{}\n\n", style.bold("Step 3: test the policy"))
 }
 
 pub(super) fn exchange(style: Style, request: &Request, answer: &Answer, reason: &str, ok: bool) -> String {

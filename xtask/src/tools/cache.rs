@@ -57,10 +57,10 @@ pub(super) fn ensure(
         File::create(cache.join(format!("{name}.lock"))).context("cannot make a lock in the cache folder")?;
     lock.lock().context("cannot lock the cache folder")?;
     if let Some(folder) = find(cache, entry) {
-        println!("{name} {version}: ready");
+        eprintln!("{name} {version}: ready");
         return Ok(folder);
     }
-    println!("{name} {version}: installing into {} ({cost})", cache.display());
+    eprintln!("{name} {version}: installing into {} ({cost})", cache.display());
     let start = Instant::now();
     let staging = cache.join(format!("{name}-{version}.partial"));
     remove(&staging)?;
@@ -70,7 +70,7 @@ pub(super) fn ensure(
     let folder = cache.join(format!("{name}-{version}"));
     remove(&folder)?;
     fs::rename(&staging, &folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    println!("{name} {version}: installed in {:.0} s", start.elapsed().as_secs_f64());
+    eprintln!("{name} {version}: installed in {:.0} s", start.elapsed().as_secs_f64());
     Ok(folder)
 }
 

@@ -80,10 +80,10 @@ pub(crate) fn ensure(workspace: &Workspace) -> Result<()> {
         .context("rustup manages the toolchain of this project: install it from https://rustup.rs")?;
     let missing = wanted.missing();
     if missing.is_empty() {
-        println!("rust {}: ready", wanted.channel);
+        eprintln!("rust {}: ready", wanted.channel);
         return Ok(());
     }
-    println!("rust {}: installing {} (by rustup, up to a minute)", wanted.channel, missing.join(", "));
+    eprintln!("rust {}: installing {} (by rustup, up to a minute)", wanted.channel, missing.join(", "));
     let mut command = rustup();
     command.args(["toolchain", "install", &wanted.channel, "--profile", "minimal", "--no-self-update"]);
     for component in &wanted.components {

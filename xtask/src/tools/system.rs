@@ -13,7 +13,7 @@ pub(super) fn install(packages: &[&str], why: &str) -> Result<()> {
     if !is_root || !exec::succeeds(Command::new("apt-get").arg("--version")) {
         bail!(by_hand);
     }
-    println!("{why}: installing {} by apt-get", packages.join(" "));
+    eprintln!("{why}: installing {} by apt-get", packages.join(" "));
     let apt = || {
         let mut command = Command::new("apt-get");
         command.env("DEBIAN_FRONTEND", "noninteractive").arg("--quiet");
