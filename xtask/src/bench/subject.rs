@@ -182,7 +182,7 @@ impl Subject {
         let stat = fs::read_to_string(&path).with_context(|| format!("{} has ended", self.name))?;
         // After the name, which may hold anything, field 12 and 13 are user and system time.
         let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-        let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+        let ticks = fields.skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>().context(path)?;
         Ok(Duration::from_millis(ticks * 1000 / TICKS))
     }
 
