@@ -14,6 +14,9 @@ use crate::inputs::InputArgs;
 /// How often files are looked at. A signal (SIGHUP) has them looked at now.
 const POLL: Duration = Duration::from_secs(1);
 
+/// What some files hold; `None` for one that cannot be read.
+pub(crate) type State = Vec<Option<Vec<u8>>>;
+
 /// Where a proxy's bundle comes from.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
@@ -42,13 +45,13 @@ impl Source {
     }
 
     /// What tells one state of the files from another, without compiling them.
-    fn state(&self) -> Vec<Option<Vec<u8>>> {
+    pub(crate) fn state(&self) -> State {
         let mut paths: Vec<&PathBuf> = Vec::new();
         match self {
             Self::Bundle(path) => paths.push(path),
             Self::Policies(inputs, _) => paths.extend(inputs.policy.iter().chain(&inputs.inventory)),
         }
-        let read = |path: &PathBuf| -> Vec<Option<Vec<u8>>> {
+        let read = |path: &PathBuf| -> State {
             match std::fs::read_dir(path) {
                 Ok(entries) => {
                     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
@@ -62,9 +65,14 @@ impl Source {
     }
 }
 
-/// Follows the files until nobody wants to know any more. `asked` has them looked at now.
-pub(crate) async fn follow(source: Source, bundles: watch::Sender<Bytes>, asked: &mut Signal) {
-    let mut loaded = source.state();
+/// Follows the files until nobody wants to know any more. `loaded` is their state from before they were loaded last, so
+/// that no change is missed; `asked` has them looked at now.
+pub(crate) async fn follow(
+    source: Source,
+    mut loaded: State,
+    bundles: watch::Sender<Bytes>,
+    asked: &mut Signal,
+) {
     let mut seen = loaded.clone();
     let mut poll = tokio::time::interval(POLL);
     loop {

@@ -141,6 +141,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
         );
     }
     let source = args.source();
+    let state = source.state();
     let first = match (&source, source.load()) {
         (_, Ok(bundle)) => bundle,
         (Source::Bundle(path), Err(_)) if !path.exists() => {
@@ -167,7 +168,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
             ended = &mut serving => Some(ended),
             _ = terminate.recv() => None,
             _ = interrupt.recv() => None,
-            () = follow(source, bundles, hangup) => None,
+            () = follow(source, state, bundles, hangup) => None,
         };
         drop(stop);
         let ended = match ended {
