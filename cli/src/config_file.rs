@@ -1,5 +1,6 @@
 //! Configuration that follows its files: read again when they change, kept when they are bad.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,8 +23,8 @@ pub(crate) type State = Vec<Option<Vec<u8>>>;
 pub(crate) enum Source {
     /// A file that holds the bundle. It may come later.
     Bundle(PathBuf),
-    /// Policies and an inventory, compiled here.
-    Policies(InputArgs, AttachArgs),
+    /// Policies and an inventory, compiled here; for egress, with the address of the peer.
+    Policies(InputArgs, AttachArgs, Option<IpAddr>),
 }
 
 impl Source {
@@ -37,8 +38,8 @@ impl Source {
                     .with_context(|| format!("{} is refused", path.display()))?;
                 Ok(bytes.into())
             }
-            Self::Policies(inputs, attach) => {
-                let bundle = bundle::compile(&inputs.load()?, attach, None)?;
+            Self::Policies(inputs, attach, peer) => {
+                let bundle = bundle::compile(&inputs.load()?, attach, *peer)?;
                 Ok(serde_json::to_vec(&bundle)?.into())
             }
         }
@@ -49,7 +50,7 @@ impl Source {
         let mut paths: Vec<&PathBuf> = Vec::new();
         match self {
             Self::Bundle(path) => paths.push(path),
-            Self::Policies(inputs, _) => paths.extend(inputs.policy.iter().chain(&inputs.inventory)),
+            Self::Policies(inputs, ..) => paths.extend(inputs.policy.iter().chain(&inputs.inventory)),
         }
         let read = |path: &PathBuf| -> State {
             match std::fs::read_dir(path) {

@@ -69,14 +69,15 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    fn source(&self) -> Source {
-        match &self.bundle {
+    fn source(&self) -> anyhow::Result<Source> {
+        Ok(match &self.bundle {
             Some(path) => Source::Bundle(path.clone()),
             None => Source::Policies(
                 InputArgs { policy: self.policy.clone(), inventory: self.inventory.clone() },
                 AttachArgs { workload: self.workload.clone(), direction: self.direction, port: self.port },
+                self.destination()?.map(|upstream| upstream.ip()),
             ),
-        }
+        })
     }
 
     /// What the filter is told that was connected to. A workload connects to what is behind the proxy, not to the proxy;
@@ -140,7 +141,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
             "the proxy follows its files, and standard input can be read only once: name a file in place of -"
         );
     }
-    let source = args.source();
+    let source = args.source()?;
     let state = source.state();
     let first = match (&source, source.load()) {
         (_, Ok(bundle)) => bundle,

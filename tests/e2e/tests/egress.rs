@@ -19,6 +19,11 @@ apiVersion: postern.dev/v1alpha1
 kind: Workload
 metadata: {name: db, labels: {id: db}}
 spec: {addresses: [127.0.16.2]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: db}
+spec: {selector: {id: db}, clusterIP: 127.0.16.9}
 ";
 
 const POLICY: &str = "\
@@ -88,6 +93,9 @@ fn what_could_not_be_followed_is_refused_at_the_start() {
     let ran = proxy("db:5432", None);
     assert_eq!(ran.code, Some(3), "{ran:#?}");
     assert!(ran.stderr.contains("egress policy goes by the upstream's address"), "{ran:#?}");
+    let ran = proxy("127.0.16.9:5432", None);
+    assert_eq!(ran.code, Some(3), "{ran:#?}");
+    assert!(ran.stderr.contains("127.0.16.9 is the address of service default/db"), "{ran:#?}");
     let ran = proxy("127.0.16.2:5432", Some("-"));
     assert_eq!(ran.code, Some(3), "{ran:#?}");
     assert!(ran.stderr.contains("name a file in place of -"), "{ran:#?}");
