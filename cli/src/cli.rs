@@ -20,8 +20,14 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the tutorial on this machine: three workloads, the policy, the real filter, real requests
     Demo(demo::Args),
-    /// Serve as a reverse proxy that enforces policy
+    /// Serve as a reverse or transparent proxy that enforces policy
     Proxy(proxy::Args),
+    /// Enforce policy in the kernel for the workloads of this node
+    #[cfg(feature = "cluster")]
+    Node(crate::node::Args),
+    /// Tell the nodes of a Kubernetes cluster their policy
+    #[cfg(feature = "controller")]
+    Controller(crate::controller::Args),
     /// Parse and validate policy files
     Check(check::Args),
     /// Say what happens to a connection or request, and why

@@ -4,10 +4,16 @@ mod bundle;
 mod check;
 mod cli;
 mod config_file;
+#[cfg(feature = "controller")]
+mod controller;
 mod demo;
 mod explain;
 mod filter;
+#[cfg(feature = "cluster")]
+mod follow;
 mod inputs;
+#[cfg(feature = "cluster")]
+mod node;
 mod output;
 mod proxy;
 mod render;
@@ -24,6 +30,10 @@ fn main() -> ExitCode {
     let result = match command {
         Command::Demo(args) => demo::run(&args),
         Command::Proxy(args) => proxy::run(&args),
+        #[cfg(feature = "cluster")]
+        Command::Node(args) => node::run(&args),
+        #[cfg(feature = "controller")]
+        Command::Controller(args) => controller::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Bundle(args) => bundle::run(&args),

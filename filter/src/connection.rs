@@ -6,7 +6,7 @@ use std::rc::Rc;
 use postern_policy_core::decide::{Decision, Reason, Verdict};
 use postern_policy_core::http::Request;
 use postern_policy_core::policy::Direction;
-use postern_policy_core::set::{Connection, PolicySet};
+use postern_policy_core::set::{Connection, Judged, PolicySet, Side};
 use proxy_wasm::traits::{Context, StreamContext};
 use proxy_wasm::types::{Action, LogLevel};
 
@@ -40,42 +40,29 @@ pub(crate) fn enforce(
     metrics: &Metrics,
     subject: Subject,
     request: Option<&Request<'_>>,
-    decide: impl for<'p> Fn(&'p PolicySet, &Connection) -> Decision<'p>,
+    decide: impl for<'p> Fn(&'p PolicySet, &Connection) -> Judged<'p>,
 ) -> bool {
     let connection = connection();
-    let decision = match (policy, &connection) {
-        (Policy::NotLoaded, _) => Decision::closed(Reason::NotLoaded),
-        (Policy::Loaded(_), None) => Decision::closed(Reason::UnknownEndpoint),
+    let closed = |reason| Judged { side: None, decision: Decision::closed(reason) };
+    let judged = match (policy, &connection) {
+        (Policy::NotLoaded, _) => closed(Reason::NotLoaded),
+        (Policy::Loaded(_), None) => closed(Reason::UnknownEndpoint),
         (Policy::Loaded(set), Some(connection)) => decide(set, connection),
     };
-    metrics.count(subject, &decision);
-    let passes = decision.verdict != Verdict::Deny;
+    metrics.count(subject, &judged.decision);
+    let passes = judged.decision.verdict != Verdict::Deny;
     if !passes {
-        host::log(LogLevel::Info, &denial(policy, connection.as_ref(), subject, &decision, request));
+        host::log(LogLevel::Info, &denial(&judged, subject, request));
     }
     passes
 }
 
 /// The one line that a denial leaves in the log.
-fn denial(
-    policy: &Policy,
-    connection: Option<&Connection>,
-    subject: Subject,
-    decision: &Decision<'_>,
-    request: Option<&Request<'_>>,
-) -> String {
-    let ends = match (policy, connection) {
-        (Policy::Loaded(set), Some(connection)) => {
-            let peer = match set.direction(connection) {
-                Direction::Ingress => connection.source,
-                Direction::Egress => connection.destination,
-            };
-            let identity = set.identity(peer.ip());
-            let direction = set.direction(connection);
-            format!("direction={direction} peer={} identity={identity} ", peer.ip())
-        }
-        _ => String::new(),
-    };
+fn denial(judged: &Judged<'_>, subject: Subject, request: Option<&Request<'_>>) -> String {
+    let ends = judged.side.as_ref().map_or_else(String::new, |Side { direction, peer, identity }| {
+        format!("direction={direction} peer={peer} identity={identity} ")
+    });
+    let decision = &judged.decision;
     let (layer, code) = (decision.layer, decision.reason.code());
     format!("postern: denied {subject} {ends}layer={layer} reason={code}: {}", decision.describe(request))
 }

@@ -9,19 +9,24 @@ use std::sync::Arc;
 use http::HeaderValue;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use postern_host_vm::{Connection, ConnectionInfo, ConnectionOutcome};
+use postern_host_vm::{Connection, ConnectionInfo, ConnectionOutcome, Direction};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
+use crate::config::Upstream;
 use crate::exchange;
+use crate::transparent::is_loop;
+use crate::upstream::Route;
 use crate::worker::Worker;
 
 /// A client that the filter let in.
 pub(crate) struct Client {
     pub(crate) worker: Rc<Worker>,
-    /// What it adds to `x-forwarded-for`.
-    pub(crate) forwarded_for: HeaderValue,
+    /// What it adds to `x-forwarded-for`. Nothing, where the upstream sees the client's own address.
+    pub(crate) forwarded_for: Option<HeaderValue>,
+    /// Where its requests go.
+    pub(crate) route: Rc<Route>,
     /// Taken when the connection ends.
     connection: Option<Connection>,
     info: Arc<ConnectionInfo>,
@@ -40,6 +45,14 @@ impl Client {
         self.info.source()
     }
 
+    /// Where it meant to go, if that is not the same for all clients.
+    pub(crate) fn original(&self) -> Option<SocketAddr> {
+        match self.worker.shared.config.upstream {
+            Upstream::Fixed(_) => None,
+            Upstream::Original(_) => Some(self.info.destination()),
+        }
+    }
+
     /// Asks the filter. `None`: the connection is to be closed.
     fn admit(
         worker: Rc<Worker>,
@@ -48,21 +61,32 @@ impl Client {
         open: mpsc::Sender<()>,
     ) -> Option<Self> {
         let config = &worker.shared.config;
-        let source = canonical(source);
-        let destination = match config.destination {
-            Some(destination) => destination,
-            None => canonical(stream.local_addr().ok()?),
-        };
-        let info = ConnectionInfo::new(source, destination, config.direction);
         let metrics = &worker.shared.metrics;
+        let source = canonical(source);
+        let local = canonical(stream.local_addr().ok()?);
+        let info = match config.upstream {
+            Upstream::Fixed(_) => {
+                ConnectionInfo::new(source, config.destination.unwrap_or(local), config.direction)
+            }
+            Upstream::Original(_) if is_loop(local, &worker.shared.listeners) => {
+                metrics.loops.inc();
+                return None;
+            }
+            Upstream::Original(_) => ConnectionInfo::new(source, local, Direction::Unspecified),
+        };
         let outcome = worker.vm.borrow_mut().on_connection(info);
         match outcome {
             Ok(ConnectionOutcome::Open(connection)) => {
                 metrics.accepted.inc();
                 let info = connection.info().clone();
-                let forwarded_for = HeaderValue::from_str(&source.ip().to_string()).ok()?;
+                let forwarded_for = match config.upstream {
+                    Upstream::Fixed(_) => Some(HeaderValue::from_str(&source.ip().to_string()).ok()?),
+                    Upstream::Original(_) => None,
+                };
+                let route = worker.upstreams.route(source, info.destination());
                 let connection = Some(connection);
-                Some(Self { worker, forwarded_for, connection, info, spoke: Cell::new(false), _open: open })
+                let spoke = Cell::new(false);
+                Some(Self { worker, forwarded_for, route, connection, info, spoke, _open: open })
             }
             Ok(ConnectionOutcome::Closed) => {
                 metrics.denied.inc();

@@ -16,6 +16,14 @@ pub enum ProxyError {
         /// What the system said.
         cause: io::Error,
     },
+    /// The system does not allow sockets with other machines' addresses, or the mark on them.
+    #[error("cannot be a transparent proxy with mark {mark:#x}: {}", transparent_advice(cause))]
+    Transparent {
+        /// The mark of upstream connections.
+        mark: u32,
+        /// What the system said.
+        cause: io::Error,
+    },
     /// The engine for filters does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -31,6 +39,13 @@ pub enum ProxyError {
     /// A worker panicked. That is a bug in the proxy.
     #[error("a worker of the proxy panicked; please report this with the log lines before it")]
     Panicked,
+}
+
+fn transparent_advice(cause: &io::Error) -> String {
+    match cause.kind() {
+        io::ErrorKind::PermissionDenied => "permission denied; run it as root or with CAP_NET_ADMIN".into(),
+        _ => cause.to_string(),
+    }
 }
 
 fn listen_advice(cause: &io::Error) -> String {

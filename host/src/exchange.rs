@@ -12,6 +12,7 @@ use postern_host_vm::RequestOutcome;
 use crate::access::{Entry, Outcome};
 use crate::answer::{self, Dialect};
 use crate::body::ProxyBody;
+use crate::config::Protocol;
 use crate::connection::Client;
 use crate::request::{self, Target};
 use crate::upgrade;
@@ -34,7 +35,7 @@ pub(crate) async fn serve(
     let (response, outcome) = reply(&client, parts, body).await?;
     client.worker.shared.metrics.answered(response.status());
     if let Some(entry) = entry {
-        entry.end(client.address(), response.status(), outcome);
+        entry.end(client.address(), client.original(), response.status(), outcome);
     }
     Ok(response)
 }
@@ -50,7 +51,8 @@ async fn reply(client: &Rc<Client>, mut parts: Parts, body: Incoming) -> Result<
         }
     };
     let websocket = upgrade::asked(&mut parts);
-    prepare(client, &mut parts, websocket.is_some());
+    let protocol = client.route.protocol(parts.version);
+    prepare(client, &mut parts, protocol, websocket.is_some());
 
     match filter(client, &mut parts, &mut target, body.is_end_stream()) {
         Ok(RequestOutcome::Continue { .. }) => {}
@@ -65,18 +67,18 @@ async fn reply(client: &Rc<Client>, mut parts: Parts, body: Incoming) -> Result<
     if parts.method == Method::CONNECT {
         return Ok(unsupported("CONNECT is not supported by this proxy yet\r\n"));
     }
-    if websocket.is_some() && client.worker.pool.is_http2() {
+    if websocket.is_some() && protocol == Protocol::Http2 {
         return Ok(unsupported("WebSocket to an HTTP/2 upstream is not supported by this proxy yet\r\n"));
     }
-    Ok(match client.worker.pool.send(parts, &target, body).await {
+    Ok(match client.route.send(parts, &target, body).await {
         Ok(answer) => (forward(client, answer, websocket), Outcome::Forwarded),
         Err(error) => (unavailable(client, &error, dialect), Outcome::Error),
     })
 }
 
 /// Brings the request into the form in which the upstream gets it, before the filter sees it.
-fn prepare(client: &Client, parts: &mut Parts, websocket: bool) {
-    let trailers = client.worker.pool.is_http2() && request::wants_trailers(&parts.headers);
+fn prepare(client: &Client, parts: &mut Parts, protocol: Protocol, websocket: bool) {
+    let trailers = protocol == Protocol::Http2 && request::wants_trailers(&parts.headers);
     request::strip_hops(&mut parts.headers);
     if trailers {
         parts.headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -87,7 +89,9 @@ fn prepare(client: &Client, parts: &mut Parts, websocket: bool) {
     if parts.version == Version::HTTP_2 {
         request::join_cookies(&mut parts.headers);
     }
-    request::append_forwarded_for(&mut parts.headers, &client.forwarded_for);
+    if let Some(client) = &client.forwarded_for {
+        request::append_forwarded_for(&mut parts.headers, client);
+    }
 }
 
 /// The filter failed, or made something of the request that is none.
@@ -145,7 +149,7 @@ fn forward(client: &Rc<Client>, answer: Answer, websocket: Option<OnUpgrade>) ->
 
 fn unavailable(client: &Client, error: &UpstreamError, dialect: Dialect) -> Response<ProxyBody> {
     if client.worker.shared.upstream_errors.allow() {
-        tracing::error!(upstream = client.worker.shared.config.upstream.address(), "{error}");
+        tracing::error!(upstream = %client.route.address(), "{error}");
     }
     match error {
         UpstreamError::Timeout(_) => {

@@ -12,6 +12,7 @@ pub(crate) struct Metrics {
     pub(crate) accepted: Counter,
     pub(crate) denied: Counter,
     pub(crate) connection_faults: Counter,
+    pub(crate) loops: Counter,
     pub(crate) faults: Counter,
     pub(crate) config_accepted: Counter,
     pub(crate) config_refused: Counter,
@@ -28,10 +29,10 @@ impl Metrics {
             "code",
             classes,
         );
-        let outcomes = ["accepted", "denied", "fault"];
-        let [accepted, denied, connection_faults] = registry.counters(
+        let outcomes = ["accepted", "denied", "fault", "loop"];
+        let [accepted, denied, connection_faults, loops] = registry.counters(
             "postern_proxy_connections",
-            "Connections by what the filter said",
+            "Connections by what the filter said; a loop is one to the proxy itself, where it stands before other servers",
             "outcome",
             outcomes,
         );
@@ -51,6 +52,7 @@ impl Metrics {
             accepted,
             denied,
             connection_faults,
+            loops,
             faults,
             config_accepted,
             config_refused,

@@ -1,6 +1,7 @@
 //! The proxy as a whole.
 
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -13,6 +14,7 @@ use crate::admin;
 use crate::config::ProxyConfig;
 use crate::error::ProxyError;
 use crate::executor::runtime;
+use crate::listeners::{Listeners, listen};
 use crate::metrics::Metrics;
 use crate::status::{ConfigStatus, StatusBoard};
 use crate::throttle::Throttle;
@@ -21,16 +23,17 @@ use crate::worker::{self, Start};
 /// A proxy that listens but does not serve yet.
 pub struct Proxy {
     shared: Arc<Shared>,
-    listener: TcpListener,
+    listeners: Listeners,
     admin: Option<TcpListener>,
     configuration: watch::Receiver<Bytes>,
-    local: SocketAddr,
     admin_local: Option<SocketAddr>,
 }
 
 /// What all threads of the proxy share. The hot path only touches counters in it.
 pub(crate) struct Shared {
     pub(crate) config: ProxyConfig,
+    /// Where the proxy listens.
+    pub(crate) listeners: Vec<SocketAddr>,
     pub(crate) metrics: Metrics,
     pub(crate) status: StatusBoard,
     pub(crate) health: Health,
@@ -54,8 +57,8 @@ impl Proxy {
     /// # Errors
     /// When an address is not to be had or the filter cannot run.
     pub fn bind(config: ProxyConfig, configuration: watch::Receiver<Bytes>) -> Result<Self, ProxyError> {
-        let (listener, local) = listen(config.listen)?;
-        let (admin, admin_local) = config.admin.map(listen).transpose()?.unzip();
+        let listeners = Listeners::bind(&config)?;
+        let (admin_local, admin) = config.admin.map(listen).transpose()?.unzip();
         let module = Module::compile(&Engine::new(config.guest_limits)?, &config.module)?;
         let guest_metrics = Arc::new(MetricsStore::new());
         let shared = Shared {
@@ -67,17 +70,25 @@ impl Proxy {
             module,
             plugin: Arc::new(config.plugin.clone()),
             guest_metrics,
+            listeners: listeners.addresses(),
             config,
         };
         // A filter that cannot start is an error now, not when the workers run.
         drop(shared.new_vm()?);
-        Ok(Self { shared: Arc::new(shared), listener, admin, configuration, local, admin_local })
+        Ok(Self { shared: Arc::new(shared), listeners, admin, configuration, admin_local })
     }
 
-    /// The address that clients connect to.
+    /// The address that clients connect to. Of a transparent proxy, the address of its IPv4 listener.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.local
+        self.shared.listeners.first().copied().unwrap_or(self.shared.config.listen)
+    }
+
+    /// The listening sockets and their addresses. Those of a transparent proxy, one for IPv4 and one for IPv6 where the
+    /// machine has it, are to be given to the kernel, which hands them the connections. A socket map lets go of them by
+    /// itself when the proxy drains.
+    pub fn listeners(&self) -> impl Iterator<Item = (SocketAddr, BorrowedFd<'_>)> {
+        self.listeners.sockets()
     }
 
     /// The address of the admin listener.
@@ -98,7 +109,7 @@ impl Proxy {
     /// # Errors
     /// When a worker cannot start or panics. All others are drained then.
     pub fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ProxyError> {
-        let Self { shared, listener, admin, configuration, local, .. } = self;
+        let Self { shared, listeners, admin, configuration, .. } = self;
         let runtime = runtime().map_err(ProxyError::Worker)?;
         let drain = watch::Sender::new(false);
         let (ended, mut any_ended) = mpsc::unbounded_channel();
@@ -107,17 +118,17 @@ impl Proxy {
             let start = Start {
                 position,
                 shared: shared.clone(),
-                listener: listener.try_clone().map_err(ProxyError::Worker)?,
+                listeners: listeners.copies()?,
                 configuration: configuration.clone(),
                 draining: drain.subscribe(),
             };
             threads.push(spawn(start, EndNotice(ended.clone()))?);
         }
         // The workers' copies are what listens now: when they close theirs, nobody does.
-        drop(listener);
+        drop(listeners);
         runtime.block_on(async {
             if let Some(admin) = admin {
-                admin::spawn(admin, local, shared.clone()).map_err(ProxyError::Worker)?;
+                admin::spawn(admin, shared.clone()).map_err(ProxyError::Worker)?;
             }
             shared.health.set_ready(true);
             tokio::select! {
@@ -154,14 +165,4 @@ fn spawn(start: Start, notice: EndNotice) -> Result<JoinHandle<Result<(), ProxyE
 
 fn join(threads: Vec<JoinHandle<Result<(), ProxyError>>>) -> Result<(), ProxyError> {
     threads.into_iter().try_for_each(|thread| thread.join().unwrap_or(Err(ProxyError::Panicked)))
-}
-
-/// One listener; workers accept from copies of it.
-fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ProxyError> {
-    let listener = TcpListener::bind(address).and_then(|listener| {
-        listener.set_nonblocking(true)?;
-        let local = listener.local_addr()?;
-        Ok((listener, local))
-    });
-    listener.map_err(|cause| ProxyError::Listen { address, cause })
 }

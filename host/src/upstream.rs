@@ -1,30 +1,19 @@
-//! Connections to the upstream, of one worker.
+//! Connections to upstreams, of one worker.
 
 mod connect;
 mod http1;
 mod http2;
+mod route;
+mod unused;
 
 use std::time::Duration;
 
 use http::Response;
-use http::request::Parts;
 use hyper::body::Incoming;
 
-use crate::config::{Protocol, ProxyLimits, Upstream};
-use crate::request::Target;
-
 pub(crate) use http1::Lease;
-
-/// Sends requests on connections that are kept open.
-pub(crate) struct Pool {
-    protocol: Connections,
-    response: Duration,
-}
-
-enum Connections {
-    Http1(http1::Pool),
-    Http2(Box<http2::Pool>),
-}
+use route::Key;
+pub(crate) use route::{Route, Upstreams};
 
 /// An upstream's answer, and the connection that must outlive it.
 pub(crate) struct Answer {
@@ -49,36 +38,4 @@ pub(crate) enum UpstreamError {
     Timeout(Duration),
     #[error("the request cannot be written for HTTP/2: {0}")]
     Unsendable(#[from] http::Error),
-}
-
-impl Pool {
-    pub(crate) fn new(upstream: &Upstream, limits: &ProxyLimits) -> Self {
-        let connector = connect::Connector::new(upstream.address(), limits.connect);
-        let protocol = match upstream.protocol() {
-            Protocol::Http1 => Connections::Http1(http1::Pool::new(connector, limits)),
-            Protocol::Http2 => Connections::Http2(Box::new(http2::Pool::new(connector, limits))),
-        };
-        Self { protocol, response: limits.response }
-    }
-
-    pub(crate) fn is_http2(&self) -> bool {
-        matches!(self.protocol, Connections::Http2(_))
-    }
-
-    /// Sends a request and waits for the head of the answer.
-    pub(crate) async fn send(
-        &self,
-        parts: Parts,
-        target: &Target,
-        body: Incoming,
-    ) -> Result<Answer, UpstreamError> {
-        let answer = async {
-            match &self.protocol {
-                Connections::Http1(pool) => pool.send(parts, target, body).await,
-                Connections::Http2(pool) => pool.send(parts, target, body).await,
-            }
-        };
-        let limited = tokio::time::timeout(self.response, answer).await;
-        limited.unwrap_or(Err(UpstreamError::Timeout(self.response)))
-    }
 }

@@ -1,6 +1,7 @@
 //! One worker: a thread with its own runtime, filter instance and upstream connections.
 
 use std::cell::RefCell;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::connection;
 use crate::error::ProxyError;
 use crate::executor::{Local, runtime};
 use crate::proxy::Shared;
-use crate::upstream::Pool;
+use crate::upstream::Upstreams;
 
 /// What the connections of one worker share. Nothing in it is borrowed across an await.
 pub(crate) struct Worker {
@@ -24,7 +25,7 @@ pub(crate) struct Worker {
     pub(crate) vm: RefCell<Vm>,
     /// The request that is being shown to the filter, kept for its memory.
     pub(crate) headers: RefCell<Headers>,
-    pub(crate) pool: Pool,
+    pub(crate) upstreams: Upstreams,
     pub(crate) http: auto::Builder<Local>,
 }
 
@@ -32,14 +33,14 @@ pub(crate) struct Worker {
 pub(crate) struct Start {
     pub(crate) position: usize,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) listener: std::net::TcpListener,
+    pub(crate) listeners: Vec<std::net::TcpListener>,
     pub(crate) configuration: watch::Receiver<Bytes>,
     pub(crate) draining: watch::Receiver<bool>,
 }
 
 /// Runs a worker until it has drained.
 pub(crate) fn run(start: Start) -> Result<(), ProxyError> {
-    let Start { position, shared, listener, mut configuration, draining } = start;
+    let Start { position, shared, listeners, mut configuration, draining } = start;
     let runtime = runtime().map_err(ProxyError::Worker)?;
     let mut vm = shared.new_vm()?;
     let first = configuration.borrow_and_update().clone();
@@ -51,16 +52,25 @@ pub(crate) fn run(start: Start) -> Result<(), ProxyError> {
     let worker = Rc::new(Worker {
         vm: RefCell::new(vm),
         headers: RefCell::default(),
-        pool: Pool::new(&shared.config.upstream, &shared.config.limits),
+        upstreams: Upstreams::new(&shared.config.upstream, &shared.config.limits),
         http: http(&shared),
         shared,
     });
     runtime.block_on(async {
-        let listener = TcpListener::from_std(listener).map_err(ProxyError::Worker)?;
+        let listeners: io::Result<Vec<_>> = listeners.into_iter().map(TcpListener::from_std).collect();
+        let listeners = listeners.map_err(ProxyError::Worker)?;
+        let sweep = tokio::task::spawn_local(worker.upstreams.sweep());
         let updates = tokio::task::spawn_local(follow(worker.clone(), position, configuration));
         let (open, mut all_closed) = mpsc::channel(1);
-        accept(&worker, listener, draining, open).await;
+        let accepting = listeners.into_iter().map(|listener| {
+            tokio::task::spawn_local(accept(worker.clone(), listener, draining.clone(), open.clone()))
+        });
+        for accepting in accepting.collect::<Vec<_>>() {
+            accepting.await.map_err(|_| ProxyError::Panicked)?;
+        }
+        drop(open);
         updates.abort();
+        sweep.abort();
         let drained = tokio::time::timeout(worker.shared.config.limits.drain, all_closed.recv()).await;
         if drained.is_err() {
             tracing::warn!(worker = position, "connections are cut off at the end of the drain time");
@@ -85,7 +95,7 @@ fn http(shared: &Shared) -> auto::Builder<Local> {
 
 /// Accepts until draining begins; the listener is closed then.
 async fn accept(
-    worker: &Rc<Worker>,
+    worker: Rc<Worker>,
     listener: TcpListener,
     mut draining: watch::Receiver<bool>,
     open: mpsc::Sender<()>,

@@ -70,6 +70,19 @@ impl Registry {
         values.map(|value| family.get_or_create(&[(label, value)]).clone())
     }
 
+    /// Registers one gauge for each value of a label, as [`Registry::counters`] does.
+    pub fn gauges<const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &'static str,
+        values: [&'static str; N],
+    ) -> [Gauge; N] {
+        let family = Family::<[(&'static str, &'static str); 1], Gauge>::default();
+        self.inner.register(name, help, family.clone());
+        values.map(|value| family.get_or_create(&[(label, value)]).clone())
+    }
+
     /// Registers values that are kept elsewhere and read at each scrape.
     pub fn source(&mut self, read: impl Fn() -> Vec<Sample> + Send + Sync + 'static) {
         self.inner.register_collector(Box::new(Source(read)));
@@ -139,6 +152,8 @@ mod tests {
         let [ok, _] = registry.counters("requests", "Requests", "code", ["2xx", "4xx"]);
         ok.inc();
         registry.gauge("open", "Open connections").set(3);
+        let [_, old] = registry.gauges("clients", "Clients", "kind", ["new", "old"]);
+        old.set(2);
         registry.source(|| {
             vec![
                 Sample { name: "a.denied_total".into(), value: SampleValue::Counter(7) },
@@ -150,6 +165,8 @@ mod tests {
             "requests_total{code=\"2xx\"} 1",
             "requests_total{code=\"4xx\"} 0",
             "open 3",
+            "clients{kind=\"new\"} 0",
+            "clients{kind=\"old\"} 2",
             "a_denied_total 7",
             "_9 -1",
             "# EOF",

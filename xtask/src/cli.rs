@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::bench::{self, Bench};
 use crate::workspace::Workspace;
-use crate::{ci, demo, test, tidy, tools};
+use crate::{ci, cluster, demo, test, tidy, tools};
 
 /// The project's own commands. Each installs what it needs, once, and says so.
 #[derive(Debug, Parser)]
@@ -24,6 +24,16 @@ enum Command {
     #[command(after_help = "Example: cargo xtask demo\n         cargo xtask demo -- --help")]
     Demo {
         /// Passed on to `postern demo`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Start and stop a cluster in a box: a real API server, nodes and pods as network namespaces (root)
+    #[command(
+        disable_help_flag = true,
+        after_help = "Example: cargo xtask cluster up\n         cargo xtask cluster exec app2 -- curl -s http://10.1.2.3/public\n         cargo xtask cluster down"
+    )]
+    Cluster {
+        /// Passed on to `postern-cluster`: up, status, exec, kubectl, down; `--help` says more
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
@@ -77,6 +87,7 @@ impl Cli {
         let workspace = Workspace::load()?;
         match self.command {
             Command::Demo { args } => demo::run(&workspace, &args),
+            Command::Cluster { args } => cluster::run(&workspace, &args),
             Command::Test(args) => test::run(&workspace, &args),
             Command::Ci(args) => ci::run(&workspace, &args),
             Command::Tidy => tidy::run(&workspace).map(|()| ExitCode::SUCCESS),
@@ -110,5 +121,16 @@ mod tests {
         let cli = Cli::try_parse_from(["xtask", "demo", "--", "--netns", "-v"]).unwrap();
         let Command::Demo { args } = cli.command else { panic!("not a demo") };
         assert_eq!(args, ["--netns", "-v"]);
+    }
+
+    #[test]
+    fn arguments_of_a_cluster_are_passed_on_with_their_dashes() {
+        let line = ["xtask", "cluster", "exec", "--run=00ff", "app2", "--", "curl", "-s", "http://x/"];
+        let cli = Cli::try_parse_from(line).unwrap();
+        let Command::Cluster { args } = cli.command else { panic!("not a cluster") };
+        assert_eq!(args, line[2..]);
+        let cli = Cli::try_parse_from(["xtask", "cluster", "--help"]).unwrap();
+        let Command::Cluster { args } = cli.command else { panic!("not a cluster") };
+        assert_eq!(args, ["--help"]);
     }
 }

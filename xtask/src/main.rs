@@ -1,8 +1,9 @@
-//! Everything a contributor runs: `cargo xtask demo`, `test`, `ci`, `tidy`, `tools`, `bench`.
+//! Everything a contributor runs: `cargo xtask demo`, `cluster`, `test`, `ci`, `tidy`, `tools`, `bench`.
 
 mod bench;
 mod ci;
 mod cli;
+mod cluster;
 mod demo;
 mod exec;
 mod report;

@@ -1,8 +1,13 @@
 //! Every tool that is installed rather than built from this tree: one table, one cache folder.
 
+pub(crate) mod apiserver;
+pub(crate) mod bpf_linker;
 mod cache;
+mod crates;
+mod debian;
 pub(crate) mod deny;
 pub(crate) mod envoy;
+mod phases;
 pub(crate) mod rust;
 mod system;
 
@@ -48,6 +53,20 @@ const TOOLS: &[Tool] = &[
         find: |_| deny::find(),
         ensure: |workspace| deny::ensure(workspace).map(drop),
     },
+    Tool {
+        name: bpf_linker::NAME,
+        version: |_| Ok(bpf_linker::VERSION.to_owned()),
+        used_by: "everything with the crate node: links its programs for the kernel",
+        find: |_| bpf_linker::find(),
+        ensure: |workspace| bpf_linker::ensure(workspace).map(drop),
+    },
+    Tool {
+        name: apiserver::NAME,
+        version: |_| Ok(apiserver::version()),
+        used_by: "test, ci: an API server with etcd and kubectl beside it",
+        find: |_| apiserver::find(),
+        ensure: |_| apiserver::ensure().map(drop),
+    },
 ];
 
 /// Installs what is missing.
@@ -72,5 +91,5 @@ pub(crate) fn packages(programs: &[(&str, &str)]) -> Result<()> {
         |program: &str| exec::succeeds(Command::new("sh").args(["-c", "command -v \"$0\"", program]));
     let missing: Vec<&str> =
         programs.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
-    if missing.is_empty() { Ok(()) } else { system::install(&missing, "the benchmark needs them") }
+    if missing.is_empty() { Ok(()) } else { system::install(&missing, "programs of the system are missing") }
 }

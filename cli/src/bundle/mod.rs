@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use postern_policy_core::policy::Direction;
 use postern_policy_core::resolve::resolve;
-use postern_policy_core::set::Attachment;
+use postern_policy_core::set::{Attached, Attachment};
 use postern_policy_core::world::{Service, WorkloadName};
 use postern_policy_wire::{Bundle, encode};
 
@@ -66,13 +66,16 @@ pub(crate) enum DirectionArg {
     Ingress,
     /// Connections from the workload
     Egress,
+    /// Both ends: what the source may send, what the destination may get
+    Both,
 }
 
-impl From<DirectionArg> for Direction {
+impl From<DirectionArg> for Attached {
     fn from(direction: DirectionArg) -> Self {
         match direction {
-            DirectionArg::Ingress => Self::Ingress,
-            DirectionArg::Egress => Self::Egress,
+            DirectionArg::Ingress => Self::To(Direction::Ingress),
+            DirectionArg::Egress => Self::To(Direction::Egress),
+            DirectionArg::Both => Self::Both,
         }
     }
 }
@@ -109,6 +112,11 @@ pub(crate) fn compile(inputs: &Inputs, attach: &AttachArgs, peer: Option<IpAddr>
     let Inputs { policies, world } = inputs;
     let identities = world.identities().context("the inventory contradicts itself")?;
     let name = attach.workload.as_ref().map(|name| WorkloadName::parse(name));
+    if name.is_some() && attach.direction == DirectionArg::Both {
+        bail!(
+            "one workload is one end of a connection: leave out --workload, or say --direction ingress or egress"
+        );
+    }
     let workloads = match &name {
         Some(name) => vec![inputs.workload(name)?],
         None => world.workloads().collect(),

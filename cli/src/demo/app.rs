@@ -17,9 +17,14 @@ pub(super) const PRIVATE: &str = "{ 'val': 'this is private' }\n";
 
 /// Starts app1 on a port of its own; it serves as long as the runtime lives.
 pub(super) async fn start(address: IpAddr) -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind((address, 0)).await.with_context(|| {
+    serve_on((address, 0).into()).await.with_context(|| {
         format!("cannot listen on {address}: the demo needs the loopback addresses 127.0.10.1 to 127.0.10.3")
-    })?;
+    })
+}
+
+/// The same on an address of the caller's choice.
+pub(super) async fn serve_on(address: SocketAddr) -> std::io::Result<SocketAddr> {
+    let listener = TcpListener::bind(address).await?;
     let local = listener.local_addr()?;
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {

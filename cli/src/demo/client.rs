@@ -17,7 +17,7 @@ pub(super) enum Answer {
         status: u16,
         body: String,
     },
-    /// The connection was closed before any byte.
+    /// Not a byte.
     Nothing,
 }
 
@@ -26,10 +26,15 @@ pub(super) async fn get(from: IpAddr, to: SocketAddr, path: &str) -> anyhow::Res
     let bytes = tokio::time::timeout(DEADLINE, exchange(from, to, path))
         .await
         .with_context(|| format!("no answer from {to} within {} s", DEADLINE.as_secs()))??;
+    read(&bytes)
+}
+
+/// What these bytes say.
+pub(super) fn read(bytes: &[u8]) -> anyhow::Result<Answer> {
     if bytes.is_empty() {
         return Ok(Answer::Nothing);
     }
-    let text = String::from_utf8_lossy(&bytes);
+    let text = String::from_utf8_lossy(bytes);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { bail!("no HTTP answer, but {text:?}") };
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     let status = status.with_context(|| format!("no status in {head:?}"))?;

@@ -2,6 +2,8 @@
 
 mod app;
 mod client;
+#[cfg(feature = "cluster")]
+mod netns;
 mod story;
 mod world;
 
@@ -16,18 +18,27 @@ use crate::output::{Format, Outcome, Style, print, print_json};
 use crate::proxy::with_filter;
 use client::Answer;
 use story::Request;
-use world::{APP1, DemoWorld, POLICY, POLICY_PORT};
+use world::{APP1, DemoWorld, POLICY};
 
 /// How long a worker may take to load a policy.
 const LOAD_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Run the tutorial on this machine: three workloads, the policy, the real filter, real requests
 ///
-/// No cluster and no root: the workloads are loopback addresses, the proxy stands in front of app1. Exits with 1 if any
-/// answer is not what the tutorial says.
+/// No cluster and no root: the workloads are loopback addresses, the proxy stands in front of app1. With --netns (root) each
+/// workload has its own network namespace, and `postern node` guards its device. Exits with 1 if any answer is not what the
+/// tutorial says.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  postern demo\n  postern demo -o json")]
+#[command(after_help = "Examples:\n  postern demo\n  postern demo -o json\n  sudo postern demo --netns")]
 pub(crate) struct Args {
+    /// One network namespace for each workload, guarded in the kernel; takes root
+    #[cfg(feature = "cluster")]
+    #[arg(long)]
+    netns: bool,
+    /// What a process of the demo does inside a namespace
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    inside: netns::InsideArgs,
     /// How the transcript is printed
     #[arg(long, short, value_enum, default_value_t)]
     output: Format,
@@ -46,9 +57,21 @@ struct Record {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    #[cfg(feature = "cluster")]
+    if let Some(outcome) = args.inside.run()? {
+        return Ok(outcome);
+    }
     let teller = Teller { style: Style::of(&std::io::stdout()), human: args.output == Format::Human };
+    #[cfg(feature = "cluster")]
+    if args.netns {
+        return conclude(args, &teller, &netns::tell(&teller)?);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let records = runtime.block_on(tell(&teller))?;
+    conclude(args, &teller, &records)
+}
+
+fn conclude(args: &Args, teller: &Teller, records: &[Record]) -> anyhow::Result<Outcome> {
     let wrong = records.iter().filter(|record| !record.ok).count();
     match args.output {
         Format::Json => print_json(&serde_json::json!({"ok": wrong == 0, "requests": records}))?,
@@ -117,11 +140,15 @@ async fn ask(
     let answer = client::get(from, service, request.path).await?;
     let reason = world.reason(policies, request)?;
     let ok = answer == request.expected();
-    teller.say(&story::exchange(teller.style, request, &answer, &reason, ok))?;
+    let shown = match &answer {
+        Answer::Response { status, body } => format!("{body}   {}", teller.style.dim(&format!("({status})"))),
+        Answer::Nothing => teller.style.dim("(nothing: the connection was closed before any byte)"),
+    };
+    teller.say(&story::exchange(teller.style, request, &shown, &reason, ok))?;
     Ok(Record {
         step: request.step,
         from: request.from,
-        request: format!("GET {} to port {POLICY_PORT}", request.path),
+        request: format!("GET {} to port {}", request.path, request.port),
         expected: request.expected().to_string(),
         got: answer.to_string(),
         reason,
@@ -145,7 +172,7 @@ impl std::fmt::Display for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Response { status, body } => write!(f, "{status} {body}"),
-            Self::Nothing => f.write_str("nothing: the connection was closed before any byte"),
+            Self::Nothing => f.write_str("nothing"),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::output::Style;
 pub(super) struct Request {
     pub(super) step: &'static str,
     pub(super) from: &'static str,
+    pub(super) port: u16,
     pub(super) path: &'static str,
     expect: Expect,
 }
@@ -21,7 +22,7 @@ enum Expect {
 }
 
 const fn request(step: &'static str, from: &'static str, path: &'static str, expect: Expect) -> Request {
-    Request { step, from, path, expect }
+    Request { step, from, port: POLICY_PORT, path, expect }
 }
 
 /// Before the policy: all may reach all.
@@ -37,6 +38,11 @@ pub(super) const AFTER: &[Request] = &[
     request("after", "app2", "/private", Expect::Status(403, "Access denied")),
     request("after", "app3", "/public", Expect::Nothing),
 ];
+
+/// Where packets are dropped in the kernel: app1's other port is not app2's to reach.
+#[cfg(feature = "cluster")]
+pub(super) const OTHER_PORT: Request =
+    Request { step: "after", from: "app2", port: 8080, path: "/public", expect: Expect::Nothing };
 
 impl Request {
     pub(super) fn expected(&self) -> Answer {
@@ -76,12 +82,9 @@ pub(super) fn applied(style: Style) -> String {
     format!("The proxy took it over while it runs.\n\n{}\n\n", style.bold("Step 3: test the policy"))
 }
 
-pub(super) fn exchange(style: Style, request: &Request, answer: &Answer, reason: &str, ok: bool) -> String {
-    let command = format!("{} $ curl -s http://app1-service{}", request.from, request.path);
-    let shown = match answer {
-        Answer::Response { status, body } => format!("{body}   {}", style.dim(&format!("({status})"))),
-        Answer::Nothing => style.dim("(nothing: the connection was closed before any byte)"),
-    };
+pub(super) fn exchange(style: Style, request: &Request, shown: &str, reason: &str, ok: bool) -> String {
+    let port = if request.port == POLICY_PORT { String::new() } else { format!(":{}", request.port) };
+    let command = format!("{} $ curl -s http://app1-service{port}{}", request.from, request.path);
     let verdict = match ok {
         true => style.green("✓"),
         false => format!("{} expected: {}", style.red("✗"), request.expected()),

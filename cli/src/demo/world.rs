@@ -30,7 +30,17 @@ pub(super) struct DemoWorld {
 
 impl DemoWorld {
     pub(super) fn load() -> anyhow::Result<Self> {
-        let file = SourceFile { name: "inventory.yaml".to_owned(), text: INVENTORY.to_owned() };
+        Self::read(INVENTORY.to_owned())
+    }
+
+    /// The same workloads with addresses that begin with `prefix`, such as `10.78.0.`
+    #[cfg(feature = "cluster")]
+    pub(super) fn load_at(prefix: &str) -> anyhow::Result<Self> {
+        Self::read(INVENTORY.replace("127.0.10.", prefix))
+    }
+
+    fn read(text: String) -> anyhow::Result<Self> {
+        let file = SourceFile { name: "inventory.yaml".to_owned(), text };
         let inventory = load_inventory(&[file]);
         if inventory.has_errors() {
             bail!("the demo's own inventory does not load: {:?}", inventory.diagnostics);
@@ -55,13 +65,21 @@ impl DemoWorld {
 
     /// The bundle for the proxy in front of app1.
     pub(super) fn bundle(&self, policies: &[Policy]) -> anyhow::Result<Bytes> {
+        let workload = Some(APP1.to_owned());
+        let attach = AttachArgs { workload, direction: DirectionArg::Ingress, port: Some(POLICY_PORT) };
+        self.compile(policies, &attach)
+    }
+
+    /// The bundle for a node that has all workloads.
+    #[cfg(feature = "cluster")]
+    pub(super) fn node_bundle(&self, policies: &[Policy]) -> anyhow::Result<Bytes> {
+        let attach = AttachArgs { workload: None, direction: DirectionArg::Both, port: None };
+        self.compile(policies, &attach)
+    }
+
+    fn compile(&self, policies: &[Policy], attach: &AttachArgs) -> anyhow::Result<Bytes> {
         let inputs = Inputs { policies: policies.to_vec(), world: self.world.clone() };
-        let attach = AttachArgs {
-            workload: Some(APP1.to_owned()),
-            direction: DirectionArg::Ingress,
-            port: Some(POLICY_PORT),
-        };
-        Ok(serde_json::to_vec(&compile(&inputs, &attach, None)?)?.into())
+        Ok(serde_json::to_vec(&compile(&inputs, attach, None)?)?.into())
     }
 
     /// Why a request is answered as it is, by the same code as `postern explain`.
@@ -70,7 +88,7 @@ impl DemoWorld {
             from: End::Workload(WorkloadName::parse(request.from)),
             to: End::Workload(WorkloadName::parse(APP1)),
             protocol: Protocol::Tcp,
-            port: POLICY_PORT,
+            port: request.port,
             request: Some(http::Request {
                 method: Some(b"GET"),
                 path: Some(request.path.as_bytes()),

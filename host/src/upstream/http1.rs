@@ -1,9 +1,8 @@
-//! HTTP/1.1: one request at a time on each connection, and a stack of unused ones.
+//! HTTP/1.1: one request at a time on each connection, and connections that wait for the next.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
@@ -12,39 +11,45 @@ use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{Builder, SendRequest};
 
 use super::connect::Connector;
-use super::{Answer, UpstreamError};
-use crate::config::ProxyLimits;
+use super::unused::{Reusable, Unused};
+use super::{Answer, Key, UpstreamError};
 use crate::request::Target;
 
+/// Those of one worker.
+pub(super) type SharedUnused = Rc<RefCell<Unused<Key, SendRequest<Incoming>>>>;
+
+/// The connections of one key.
 pub(super) struct Pool {
-    connector: Connector,
-    unused: Rc<Unused>,
+    key: Key,
+    unused: SharedUnused,
 }
 
 /// A connection that is busy until its answer has been read to the end.
 #[derive(Debug)]
 pub(crate) struct Lease {
     sender: SendRequest<Incoming>,
-    unused: Rc<Unused>,
+    key: Key,
+    unused: SharedUnused,
 }
 
-/// Unused connections, the latest used at the back.
-#[derive(Debug)]
-struct Unused {
-    connections: RefCell<VecDeque<(Instant, SendRequest<Incoming>)>>,
-    most: usize,
-    longest: Duration,
+impl Reusable for SendRequest<Incoming> {
+    fn is_closed(&self) -> bool {
+        self.is_closed()
+    }
+
+    fn is_ready(&self) -> bool {
+        self.is_ready()
+    }
 }
 
 impl Pool {
-    pub(super) fn new(connector: Connector, limits: &ProxyLimits) -> Self {
-        let unused =
-            Unused { connections: RefCell::default(), most: limits.idle_connections, longest: limits.idle };
-        Self { connector, unused: Rc::new(unused) }
+    pub(super) fn new(key: Key, unused: SharedUnused) -> Self {
+        Self { key, unused }
     }
 
     pub(super) async fn send(
         &self,
+        connector: &Connector,
         mut parts: Parts,
         target: &Target,
         body: Incoming,
@@ -58,13 +63,14 @@ impl Pool {
         }
         let mut request = Request::from_parts(parts, body);
         loop {
-            let (mut sender, used_before) = match self.unused.take() {
+            let unused = self.unused.borrow_mut().take(&self.key, Instant::now());
+            let (mut sender, used_before) = match unused {
                 Some(sender) => (sender, true),
-                None => (self.connect().await?, false),
+                None => (connect(connector).await?, false),
             };
             match sender.try_send_request(request).await {
                 Ok(response) => {
-                    let lease = Lease { sender, unused: self.unused.clone() };
+                    let lease = Lease { sender, key: self.key, unused: self.unused.clone() };
                     return Ok(Answer { response, lease: Some(lease) });
                 }
                 // The upstream closed the connection while it was unused: nothing was sent.
@@ -75,40 +81,19 @@ impl Pool {
             }
         }
     }
-
-    async fn connect(&self) -> Result<SendRequest<Incoming>, UpstreamError> {
-        let io = self.connector.connect().await?;
-        let (sender, connection) = Builder::new().handshake(io).await?;
-        // Its errors reach whoever waits for an answer on it.
-        drop(tokio::task::spawn_local(connection.with_upgrades()));
-        Ok(sender)
-    }
 }
 
-impl Unused {
-    fn take(&self) -> Option<SendRequest<Incoming>> {
-        let mut connections = self.connections.borrow_mut();
-        connections.retain(|(_, sender)| !sender.is_closed());
-        // One that still writes the rest of a request is left alone.
-        let ready = connections.iter().rposition(|(_, sender)| sender.is_ready())?;
-        connections.remove(ready).map(|(_, sender)| sender)
-    }
+async fn connect(connector: &Connector) -> Result<SendRequest<Incoming>, UpstreamError> {
+    let io = connector.connect().await?;
+    let (sender, connection) = Builder::new().handshake(io).await?;
+    // Its errors reach whoever waits for an answer on it.
+    drop(tokio::task::spawn_local(connection.with_upgrades()));
+    Ok(sender)
 }
 
 impl Lease {
     /// Offers the connection to the next request. A lease that is dropped instead closes it.
     pub(crate) fn give_back(self) {
-        let Unused { connections, most, longest } = &*self.unused;
-        let mut connections = connections.borrow_mut();
-        let now = Instant::now();
-        let overdue = |since: Instant| now.duration_since(since) > *longest;
-        while connections.front().is_some_and(|(since, _)| overdue(*since))
-            || connections.len() >= (*most).max(1)
-        {
-            connections.pop_front();
-        }
-        if !self.sender.is_closed() {
-            connections.push_back((now, self.sender));
-        }
+        self.unused.borrow_mut().put(&self.key, self.sender, Instant::now());
     }
 }

@@ -1,4 +1,6 @@
-//! HTTP/2: all requests of a worker on one connection.
+//! HTTP/2: all requests of a pool on one connection.
+
+use std::time::Duration;
 
 use http::header::HOST;
 use http::request::Parts;
@@ -16,21 +18,19 @@ use crate::executor::Local;
 use crate::request::Target;
 
 pub(super) struct Pool {
-    connector: Connector,
-    builder: Builder<Local>,
+    ping_after: Duration,
     /// Held while connecting, so that a burst of requests makes one connection.
     connection: Mutex<Option<SendRequest<Incoming>>>,
 }
 
 impl Pool {
-    pub(super) fn new(connector: Connector, limits: &ProxyLimits) -> Self {
-        let mut builder = Builder::new(Local);
-        builder.timer(TokioTimer::new()).keep_alive_interval(limits.idle);
-        Self { connector, builder, connection: Mutex::default() }
+    pub(super) fn new(limits: &ProxyLimits) -> Self {
+        Self { ping_after: limits.idle, connection: Mutex::default() }
     }
 
     pub(super) async fn send(
         &self,
+        connector: &Connector,
         mut parts: Parts,
         target: &Target,
         body: Incoming,
@@ -40,7 +40,7 @@ impl Pool {
         parts.uri = uri(target)?;
         let mut request = Request::from_parts(parts, body);
         loop {
-            let (mut sender, used_before) = self.sender().await?;
+            let (mut sender, used_before) = self.sender(connector).await?;
             match sender.try_send_request(request).await {
                 Ok(response) => return Ok(Answer { response, lease: None }),
                 // The upstream went away while nothing was under way: nothing was sent.
@@ -52,13 +52,15 @@ impl Pool {
         }
     }
 
-    async fn sender(&self) -> Result<(SendRequest<Incoming>, bool), UpstreamError> {
+    async fn sender(&self, connector: &Connector) -> Result<(SendRequest<Incoming>, bool), UpstreamError> {
         let mut connection = self.connection.lock().await;
         if let Some(sender) = connection.as_ref().filter(|sender| !sender.is_closed()) {
             return Ok((sender.clone(), true));
         }
-        let io = self.connector.connect().await?;
-        let (sender, driver) = self.builder.handshake(io).await?;
+        let io = connector.connect().await?;
+        let mut builder = Builder::new(Local);
+        builder.timer(TokioTimer::new()).keep_alive_interval(self.ping_after);
+        let (sender, driver) = builder.handshake(io).await?;
         // Its errors reach whoever waits for an answer on it.
         drop(tokio::task::spawn_local(driver));
         Ok((connection.insert(sender).clone(), false))

@@ -11,6 +11,8 @@ pub enum Direction {
     Inbound,
     /// From the workload.
     Outbound,
+    /// Both at once: the connection leaves one workload for another, and the policies of both ends apply.
+    Unspecified,
 }
 
 /// One accepted connection, with its properties already in the form that the guest reads: a property is asked for on

@@ -52,6 +52,7 @@ fn integer(value: u16, out: &mut Vec<u8>) {
 /// Envoy's `TrafficDirection`.
 fn direction(of: Direction) -> u16 {
     match of {
+        Direction::Unspecified => 0,
         Direction::Inbound => 1,
         Direction::Outbound => 2,
     }

@@ -16,6 +16,7 @@ pub mod explain;
 pub mod http;
 pub mod identity;
 pub mod labels;
+pub mod lower;
 pub mod path;
 pub mod pattern;
 pub mod policy;

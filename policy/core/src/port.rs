@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The transport of a connection.
+/// What an IP packet carries. The ICMPs have a type where the others have a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {
     /// TCP.
@@ -11,10 +11,30 @@ pub enum Protocol {
     Udp,
     /// SCTP.
     Sctp,
+    /// ICMP of IPv4.
+    Icmp,
+    /// ICMP of IPv6.
+    IcmpV6,
 }
 
 impl Protocol {
-    /// Reads the upper-case name that the policy schemas use.
+    /// Its number in an IP header (IANA, "Assigned Internet Protocol Numbers").
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Icmp => 1,
+            Self::Tcp => 6,
+            Self::Udp => 17,
+            Self::IcmpV6 => 58,
+            Self::Sctp => 132,
+        }
+    }
+
+    /// Whether it has ports: what `ANY` in a policy means.
+    pub fn has_ports(self) -> bool {
+        matches!(self, Self::Tcp | Self::Udp | Self::Sctp)
+    }
+
+    /// Reads the upper-case name that the policy schemas use for those with ports.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "TCP" => Some(Self::Tcp),
@@ -31,6 +51,8 @@ impl fmt::Display for Protocol {
             Self::Tcp => "TCP",
             Self::Udp => "UDP",
             Self::Sctp => "SCTP",
+            Self::Icmp => "ICMP",
+            Self::IcmpV6 => "ICMPv6",
         })
     }
 }
@@ -64,7 +86,7 @@ impl PortRange {
     /// Whether a connection to `port` by `protocol` is within.
     pub fn contains(&self, protocol: Protocol, port: u16) -> bool {
         let of_protocol = match self.protocol {
-            ProtocolMatch::Any => true,
+            ProtocolMatch::Any => protocol.has_ports(),
             ProtocolMatch::Only(only) => only == protocol,
         };
         of_protocol && (self.first..=self.last).contains(&port)

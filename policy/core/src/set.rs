@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::decide::{Decision, Reason};
+use crate::decide::{Decision, Reason, Verdict};
 use crate::endpoint::{DirectionPolicy, EndpointPolicy, Flow};
 use crate::http::Request;
-use crate::identity::AddressTable;
+use crate::identity::{AddressTable, IdentityId};
 use crate::policy::Direction;
 use crate::port::Protocol;
 use crate::world::WorkloadName;
@@ -25,13 +25,23 @@ pub struct PolicySet {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attachment {
     /// The direction, seen from the workload.
-    pub direction: Option<Direction>,
+    pub direction: Option<Attached>,
     /// The workload, where a proxy serves just one.
     pub endpoint: Option<WorkloadName>,
     /// The port that policies mean, where the proxy listens on another.
     pub port: Option<u16>,
     /// The other end's address, where the connection shows the proxy's own: that of a fixed upstream, for egress.
     pub peer: Option<IpAddr>,
+}
+
+/// Which of a connection's ends are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attached {
+    /// The workload of one end: the one that this direction is seen from.
+    To(Direction),
+    /// Both: what the source may send and what the destination may get. An end that is not in the set is
+    /// somebody else's to guard, but one of them must be in it.
+    Both,
 }
 
 /// A TCP connection as a proxy sees it.
@@ -54,6 +64,32 @@ pub enum SetError {
     /// The attachment names an endpoint that is not there.
     #[error("the attachment names endpoint {0}, which is not among the endpoints")]
     Unattached(WorkloadName),
+    /// The attachment names one endpoint and both ends.
+    #[error(
+        "the attachment names endpoint {0} and direction `both`: expected `ingress` or `egress` with an endpoint"
+    )]
+    TwoEnds(WorkloadName),
+}
+
+/// A decision, and at which end of the connection it was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Judged<'p> {
+    /// The end; none where no policy was consulted.
+    pub side: Option<Side>,
+    /// The decision.
+    pub decision: Decision<'p>,
+}
+
+/// One end of a connection, as its policy sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Side {
+    /// Seen from the workload whose policy it is.
+    pub direction: Direction,
+    /// The other end's address.
+    pub peer: IpAddr,
+    /// Who that is.
+    pub identity: IdentityId,
 }
 
 impl PolicySet {
@@ -76,6 +112,9 @@ impl PolicySet {
         if let Some(name) = set.attachment.endpoint.as_ref().filter(|name| !set.by_name.contains_key(name)) {
             return Err(SetError::Unattached(name.clone()));
         }
+        if let (Some(name), Some(Attached::Both)) = (&set.attachment.endpoint, set.attachment.direction) {
+            return Err(SetError::TwoEnds(name.clone()));
+        }
         set.endpoints = endpoints;
         Ok(set)
     }
@@ -86,33 +125,51 @@ impl PolicySet {
     }
 
     /// Decides a connection.
-    pub fn connection(&self, connection: &Connection) -> Decision<'_> {
-        match self.locate(connection) {
-            Some((policy, flow)) => policy.connection(&flow),
-            None => Decision::closed(Reason::UnknownEndpoint),
-        }
+    pub fn connection(&self, connection: &Connection) -> Judged<'_> {
+        self.judge(connection, |policy, flow| policy.connection(flow))
     }
 
     /// Decides a request on a connection.
-    pub fn request(&self, connection: &Connection, request: &Request<'_>) -> Decision<'_> {
-        match self.locate(connection) {
-            Some((policy, flow)) => policy.request(&flow, request),
-            None => Decision::closed(Reason::UnknownEndpoint),
-        }
+    pub fn request(&self, connection: &Connection, request: &Request<'_>) -> Judged<'_> {
+        self.judge(connection, |policy, flow| policy.request(flow, request))
     }
 
     /// The identity number of an address, as this set knows it.
-    pub fn identity(&self, address: IpAddr) -> crate::identity::IdentityId {
+    pub fn identity(&self, address: IpAddr) -> IdentityId {
         self.identities.identity(address)
     }
 
-    /// The direction a connection has here.
-    pub fn direction(&self, connection: &Connection) -> Direction {
-        self.attachment.direction.unwrap_or(connection.direction)
+    /// The decision of the ends that are looked at: the first denial, or what the last one says.
+    fn judge<'p>(
+        &'p self,
+        connection: &Connection,
+        decide: impl Fn(&'p DirectionPolicy, &Flow) -> Decision<'p>,
+    ) -> Judged<'p> {
+        let ends = match self.attachment.direction {
+            Some(Attached::To(direction)) => vec![direction],
+            Some(Attached::Both) => vec![Direction::Egress, Direction::Ingress],
+            None => vec![connection.direction],
+        };
+        let mut judged: Option<Judged<'p>> = None;
+        for direction in ends {
+            let Some((policy, side)) = self.locate(connection, direction) else { continue };
+            let port = self.attachment.port.unwrap_or(connection.destination.port());
+            let flow = Flow { peer: side.identity, protocol: Protocol::Tcp, port };
+            let decision = decide(policy, &flow);
+            let redirected =
+                judged.as_ref().is_some_and(|judged| judged.decision.verdict == Verdict::Redirect);
+            // Either end's HTTP rules are enough for the requests to be looked at.
+            if decision.verdict == Verdict::Deny || !redirected {
+                judged = Some(Judged { side: Some(side), decision });
+            }
+            if judged.as_ref().is_some_and(|judged| judged.decision.verdict == Verdict::Deny) {
+                break;
+            }
+        }
+        judged.unwrap_or(Judged { side: None, decision: Decision::closed(Reason::UnknownEndpoint) })
     }
 
-    fn locate(&self, connection: &Connection) -> Option<(&DirectionPolicy, Flow)> {
-        let direction = self.direction(connection);
+    fn locate(&self, connection: &Connection, direction: Direction) -> Option<(&DirectionPolicy, Side)> {
         let (subject, peer) = match direction {
             Direction::Ingress => (connection.destination, connection.source),
             Direction::Egress => (connection.source, connection.destination),
@@ -121,11 +178,8 @@ impl PolicySet {
             Some(name) => self.by_name.get(name)?,
             None => self.by_address.get(&subject.ip().to_canonical())?,
         };
-        let flow = Flow {
-            peer: self.identity(self.attachment.peer.unwrap_or(peer.ip())),
-            protocol: Protocol::Tcp,
-            port: self.attachment.port.unwrap_or(connection.destination.port()),
-        };
-        Some((self.endpoints.get(*index)?.direction(direction), flow))
+        let peer = self.attachment.peer.unwrap_or(peer.ip());
+        let side = Side { direction, peer, identity: self.identity(peer) };
+        Some((self.endpoints.get(*index)?.direction(direction), side))
     }
 }

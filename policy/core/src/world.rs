@@ -119,6 +119,20 @@ impl World {
         }
     }
 
+    /// Sets the labels of a namespace, whether it was there or not, and returns those that it had.
+    pub fn set_namespace(
+        &mut self,
+        name: &str,
+        labels: BTreeMap<String, String>,
+    ) -> Option<BTreeMap<String, String>> {
+        self.namespaces.insert(name.to_owned(), labels)
+    }
+
+    /// Removes a namespace and returns the labels that it had.
+    pub fn remove_namespace(&mut self, name: &str) -> Option<BTreeMap<String, String>> {
+        self.namespaces.remove(name)
+    }
+
     /// Adds a node.
     pub fn add_node(&mut self, node: Node) -> Result<(), WorldError> {
         let name = format!("node {}", node.name);
@@ -215,6 +229,20 @@ pub struct Identities {
 }
 
 impl Identities {
+    /// Identities whose numbers somebody else gives out and keeps; the world has its own.
+    ///
+    /// They need not have an address: a rule that already names an identity covers its first workload from the
+    /// first packet on.
+    pub fn numbered(
+        numbers: impl IntoIterator<Item = (Who, IdentityId)>,
+        addresses: impl IntoIterator<Item = (IpAddr, IdentityId)>,
+    ) -> Self {
+        let mut by_who: BTreeMap<Who, IdentityId> = numbers.into_iter().collect();
+        by_who.insert(Who::World, IdentityId::WORLD);
+        let addresses = addresses.into_iter().map(|(address, id)| (address.to_canonical(), id)).collect();
+        Self { by_who, addresses }
+    }
+
     /// All of them, the world included.
     pub fn iter(&self) -> impl Iterator<Item = Identity> {
         self.by_who.iter().map(|(who, id)| Identity { id: *id, who: who.clone() })

@@ -14,8 +14,10 @@ pub mod inventory;
 mod kubernetes;
 mod metadata;
 mod node;
+mod salvage;
 mod selector;
 pub mod source;
 mod yaml;
 
 pub use document::{Policies, load_policies};
+pub use salvage::salvage;

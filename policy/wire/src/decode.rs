@@ -8,7 +8,7 @@ use postern_policy_core::identity::{AddressTable, IdentityId};
 use postern_policy_core::pattern::Pattern;
 use postern_policy_core::policy::{Direction as CoreDirection, RuleId};
 use postern_policy_core::port::{PortRange as CorePortRange, Protocol as CoreProtocol, ProtocolMatch};
-use postern_policy_core::set::{Attachment, PolicySet, SetError};
+use postern_policy_core::set::{Attached, Attachment, PolicySet, SetError};
 use postern_policy_core::world::WorkloadName;
 
 use crate::document::{
@@ -60,6 +60,14 @@ pub fn decode(json: &[u8]) -> Result<(PolicySet, Vec<Quarantined>), BundleError>
     let bundle: Bundle =
         serde_path_to_error::deserialize(&mut reader).map_err(|error| shape_error(json, &error))?;
     reader.end().map_err(|error| BundleError::Shape { path: TOP.to_owned(), message: error.to_string() })?;
+    decode_bundle(bundle)
+}
+
+/// Compiles a bundle that is at hand as a value.
+///
+/// # Errors
+/// As [`decode`], but for what is wrong with the JSON.
+pub fn decode_bundle(bundle: Bundle) -> Result<(PolicySet, Vec<Quarantined>), BundleError> {
     let Bundle { api_version, attach, identities, endpoints } = bundle;
     if api_version != API_VERSION {
         return Err(BundleError::Version(api_version));
@@ -102,8 +110,9 @@ fn attachment(attach: Attach) -> Result<Attachment, BundleError> {
     let Attach { direction, endpoint, port, peer } = attach;
     Ok(Attachment {
         direction: direction.map(|direction| match direction {
-            Direction::Ingress => CoreDirection::Ingress,
-            Direction::Egress => CoreDirection::Egress,
+            Direction::Ingress => Attached::To(CoreDirection::Ingress),
+            Direction::Egress => Attached::To(CoreDirection::Egress),
+            Direction::Both => Attached::Both,
         }),
         endpoint: endpoint.map(|name| workload_name(&name, "attach.endpoint")).transpose()?,
         port,
@@ -214,6 +223,8 @@ fn port_range(range: PortRange, path: &str) -> Result<CorePortRange, BundleError
         Protocol::Tcp => ProtocolMatch::Only(CoreProtocol::Tcp),
         Protocol::Udp => ProtocolMatch::Only(CoreProtocol::Udp),
         Protocol::Sctp => ProtocolMatch::Only(CoreProtocol::Sctp),
+        Protocol::Icmp => ProtocolMatch::Only(CoreProtocol::Icmp),
+        Protocol::IcmpV6 => ProtocolMatch::Only(CoreProtocol::IcmpV6),
     };
     Ok(CorePortRange { protocol, first, last })
 }

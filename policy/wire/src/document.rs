@@ -29,7 +29,7 @@ pub struct Bundle {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Attach {
-    /// The direction, seen from the workload.
+    /// The direction, seen from the workload; or both ends of every connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
     /// The name of the one endpoint that the proxy serves.
@@ -49,7 +49,7 @@ impl Attach {
     }
 }
 
-/// A direction, seen from the workload.
+/// Which of a connection's ends are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -58,6 +58,8 @@ pub enum Direction {
     Ingress,
     /// From the workload.
     Egress,
+    /// What the source may send and what the destination may get, whichever of them is among the endpoints.
+    Both,
 }
 
 /// Who some addresses belong to.
@@ -152,7 +154,7 @@ pub struct PortRange {
     pub end_port: Option<u16>,
 }
 
-/// A protocol that has ports.
+/// A protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
@@ -165,6 +167,10 @@ pub enum Protocol {
     Udp,
     /// SCTP.
     Sctp,
+    /// ICMP of IPv4; in place of a port it has a type.
+    Icmp,
+    /// ICMP of IPv6; in place of a port it has a type.
+    IcmpV6,
 }
 
 /// `"allow"`, `"deny"`, or `{"http": [{"id": "…", "method": "GET", "path": "/public"}]}`.

@@ -7,7 +7,7 @@ use postern_policy_core::http::{HttpMatcher, HttpRule as CoreHttpRule};
 use postern_policy_core::identity::{IdentityId, Who};
 use postern_policy_core::policy::Direction as CoreDirection;
 use postern_policy_core::port::{PortRange as CorePortRange, Protocol as CoreProtocol, ProtocolMatch};
-use postern_policy_core::set::Attachment;
+use postern_policy_core::set::{Attached, Attachment};
 use postern_policy_core::world::Identities;
 
 use crate::document::{
@@ -91,6 +91,8 @@ fn port_range(range: &CorePortRange) -> PortRange {
         ProtocolMatch::Only(CoreProtocol::Tcp) => Protocol::Tcp,
         ProtocolMatch::Only(CoreProtocol::Udp) => Protocol::Udp,
         ProtocolMatch::Only(CoreProtocol::Sctp) => Protocol::Sctp,
+        ProtocolMatch::Only(CoreProtocol::Icmp) => Protocol::Icmp,
+        ProtocolMatch::Only(CoreProtocol::IcmpV6) => Protocol::IcmpV6,
     };
     PortRange { protocol, port: range.first, end_port: (range.last != range.first).then_some(range.last) }
 }
@@ -118,9 +120,10 @@ fn http_rule(rule: &CoreHttpRule) -> Option<HttpRule> {
     })
 }
 
-fn direction(direction: CoreDirection) -> Direction {
-    match direction {
-        CoreDirection::Ingress => Direction::Ingress,
-        CoreDirection::Egress => Direction::Egress,
+fn direction(attached: Attached) -> Direction {
+    match attached {
+        Attached::To(CoreDirection::Ingress) => Direction::Ingress,
+        Attached::To(CoreDirection::Egress) => Direction::Egress,
+        Attached::Both => Direction::Both,
     }
 }

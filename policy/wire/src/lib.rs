@@ -9,7 +9,7 @@ mod decode;
 mod document;
 mod encode;
 
-pub use decode::{BundleError, Quarantined, decode};
+pub use decode::{BundleError, Quarantined, decode, decode_bundle};
 pub use document::{
     API_VERSION, Action, Attach, Bundle, Direction, DirectionPolicy, Endpoint, Header, HttpRule, Identity,
     Peers, PortRange, Ports, Protocol, Rule,

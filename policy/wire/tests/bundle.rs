@@ -34,7 +34,7 @@ fn get<'a>(set: &'a PolicySet, source: &str, path: &str) -> (Verdict, Reason<'a>
     let destination = "127.0.0.1:8080".parse().unwrap();
     let connection = Connection { source, destination, direction: Direction::Ingress };
     let request = Request { method: Some(b"GET"), path: Some(path.as_bytes()), ..Request::default() };
-    let decision = set.request(&connection, &request);
+    let decision = set.request(&connection, &request).decision;
     (decision.verdict, decision.reason)
 }
 
@@ -105,4 +105,50 @@ fn a_bad_rule_is_quarantined_alone() {
     assert_eq!(get(&set, "127.0.0.2:1", "/public").0, Verdict::Allow);
     let (verdict, reason) = get(&set, "127.0.0.2:1", "/(");
     assert_eq!((verdict, reason.code()), (Verdict::Deny, "invalid"));
+}
+
+/// One pass over a connection between two workloads of a node: what the one may send, what the other may get.
+#[test]
+fn both_ends_must_let_it_through() {
+    let rule = |peer: u32, path: &str| {
+        format!(
+            r#"{{"id": "r{peer}", "peers": {{"only": [{peer}]}}, "ports": {{"only": [{{"protocol": "TCP", "port": 8080}}]}},
+                "action": {{"http": [{{"id": "r{peer}/0", "path": "{path}"}}]}}}}"#
+        )
+    };
+    let direction = |rules: &str| format!(r#"{{"defaultDeny": {}, "rules": [{rules}]}}"#, !rules.is_empty());
+    let endpoint = |name: &str, address: &str, ingress: &str, egress: &str| {
+        format!(
+            r#"{{"name": "default/{name}", "addresses": ["{address}"], "ingress": {}, "egress": {}}}"#,
+            direction(ingress),
+            direction(egress)
+        )
+    };
+    let json = format!(
+        r#"{{"apiVersion": "postern.dev/filter/v1alpha1", "attach": {{"direction": "both"}},
+            "identities": [{{"id": 300, "addresses": ["127.0.0.2/32"]}}, {{"id": 301, "addresses": ["127.0.0.1/32"]}}],
+            "endpoints": [{}, {}]}}"#,
+        endpoint("app1", "127.0.0.1", &rule(300, "/a|/b"), ""),
+        endpoint("app2", "127.0.0.2", "", &rule(301, "/b|/c")),
+    );
+    let (set, _) = decode(json.as_bytes()).unwrap();
+    for (source, path, verdict) in [
+        ("127.0.0.2:1", "/b", Verdict::Allow),
+        ("127.0.0.2:1", "/a", Verdict::Deny),
+        ("127.0.0.2:1", "/c", Verdict::Deny),
+        // Somebody else's workload: its egress is guarded elsewhere.
+        ("127.0.0.3:1", "/b", Verdict::Deny),
+    ] {
+        assert_eq!(get(&set, source, path).0, verdict, "{source} {path}");
+    }
+    let elsewhere = Connection {
+        source: "127.0.0.3:1".parse().unwrap(),
+        destination: "127.0.0.4:1".parse().unwrap(),
+        direction: Direction::Ingress,
+    };
+    assert_eq!(set.connection(&elsewhere).decision.reason, Reason::UnknownEndpoint);
+    refused(
+        &json.replace(r#""both""#, r#""both", "endpoint": "default/app1""#),
+        "expected `ingress` or `egress`",
+    );
 }

@@ -1,5 +1,6 @@
 //! What the end-to-end tests stand on.
 //!
+//! - [`apiserver::ApiServer`]: a real API server with its etcd, and kubectl;
 //! - [`envoy::Envoy`]: a real Envoy on a configuration of the test's own;
 //! - [`upstream::Upstream`]: a server that answers and remembers what reached it;
 //! - [`raw`] and [`h2c`]: clients that bind a source address and send exactly what the test says;
@@ -9,6 +10,7 @@
 //! happen: each wait has a condition, a deadline, and an error that says what was last seen.
 //! Whatever a test starts is its own (port, folder, process) and is gone when its value is dropped.
 
+pub mod apiserver;
 pub mod envoy;
 pub mod h2c;
 pub mod ports;
@@ -18,6 +20,7 @@ pub mod raw;
 pub mod upstream;
 pub mod wait;
 
+pub use apiserver::ApiServer;
 pub use envoy::{Envoy, Options};
 pub use process::Process;
 pub use raw::{RawClient, RawOutcome};

@@ -9,7 +9,22 @@
 pub(super) enum Need {
     /// Real Envoy, named to the tests by `POSTERN_ENVOY`.
     Envoy,
+    /// A folder with kube-apiserver, etcd and kubectl, named to the tests by `POSTERN_ASSETS`.
+    ApiServer,
+    /// User 0 with the capabilities to load programs into the kernel and to make networks.
+    Root,
+    /// Programs of the system, each with the Debian package that has it.
+    Programs(&'static [(&'static str, &'static str)]),
 }
+
+/// What makes networks and looks into them.
+const NETWORK: Need = Need::Programs(&[
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+    ("ping", "iputils-ping"),
+    ("curl", "curl"),
+    ("nsenter", "util-linux"),
+]);
 
 /// What a suite runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +82,28 @@ pub(super) const SUITES: &[Suite] = &[
         runs: Runs::Targets(Targets { folder: "tests/", prefix: "envoy" }),
         needs: &[Need::Envoy],
     },
+    Suite {
+        name: "apiserver",
+        about: "what talks to Kubernetes, with a real API server",
+        runs: Runs::Targets(Targets { folder: "", prefix: "apiserver" }),
+        needs: &[Need::ApiServer],
+    },
+    Suite {
+        name: "kernel",
+        about: "the programs in the kernel, between network namespaces",
+        runs: Runs::Targets(Targets { folder: "", prefix: "kernel" }),
+        needs: &[Need::Root, NETWORK],
+    },
+    Suite {
+        name: "cluster",
+        about: "everything together: a real API server, and nodes and pods as network namespaces",
+        runs: Runs::Targets(Targets { folder: "", prefix: "cluster" }),
+        needs: &[Need::Root, NETWORK, Need::ApiServer, Need::Envoy],
+    },
 ];
+
+/// Suites whose first test is yet to come: being empty is noted, and not a failure.
+pub(super) const AWAITED: &[&str] = &["kernel", "cluster"];
 
 impl Suite {
     /// The rule for test targets, if the suite has one.

@@ -47,15 +47,19 @@ impl Wanted {
                 .unwrap_or_default()
         };
         let (components, targets) = (installed("component"), installed("target"));
-        // A component is listed with the host's name behind it: `clippy-x86_64-unknown-linux-gnu`.
-        let components = self.components.iter().filter(|name| !lists(&components, &format!("{name}-")));
+        let components = self.components.iter().filter(|name| !lists(&components, name));
         let targets = self.targets.iter().filter(|name| !lists(&targets, name));
         components.chain(targets).cloned().collect()
     }
 }
 
-fn lists(installed: &str, prefix: &str) -> bool {
-    installed.lines().any(|line| line.starts_with(prefix))
+/// A component that is a program is listed with the host's name behind it, as
+/// `clippy-x86_64-unknown-linux-gnu`; one that is text is not.
+fn lists(installed: &str, name: &str) -> bool {
+    installed
+        .lines()
+        .filter_map(|line| line.strip_prefix(name))
+        .any(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 fn rustup() -> Command {
@@ -112,8 +116,9 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_component_has_the_host_behind_its_name() {
-        assert!(lists("cargo-x86_64\nclippy-x86_64-unknown-linux-gnu\n", "clippy-"));
-        assert!(!lists("clippy-preview\n", "rustfmt-"));
+    fn a_listed_component_may_have_the_host_behind_its_name() {
+        let installed = "cargo-x86_64\nclippy-x86_64-unknown-linux-gnu\nrust-src\n";
+        assert!(lists(installed, "clippy") && lists(installed, "rust-src"));
+        assert!(!lists(installed, "rustfmt") && !lists(installed, "car"));
     }
 }

@@ -66,6 +66,8 @@ fn properties_are_encoded_as_envoy_does() {
     check(&tls, "plugin_root_id", Some(b"http"));
     check(&tls, "plugin_vm_id", Some(b"vm"));
     check(&outbound, "xds.listener_direction", Some(&2_i64.to_le_bytes()));
+    let both = ConnectionInfo::new(info().source(), info().destination(), Direction::Unspecified);
+    check(&both, "xds.listener_direction", Some(&0_i64.to_le_bytes()));
     check(&outbound, "connection.mtls", Some(&[0]));
     check(&outbound, "connection.uri_san_peer_certificate", None);
     for absent in ["", "source", "source.address.x", "request.scheme", "node", "upstream.address"] {

@@ -80,11 +80,11 @@ fn decide(set: &PolicySet, scenario: &Scenario, case: &Case) -> Decided {
         reason: Some(decision.reason.code().to_owned()),
         rule: Some(decision.rule().map_or("none", |rule| rule.as_str()).to_owned()),
     };
-    let decision = set.connection(&connection);
+    let decision = set.connection(&connection).decision;
     if decision.verdict == Verdict::Deny {
         return decided(&decision, Observed::Drop);
     }
-    let decision = set.request(&connection, &case.request());
+    let decision = set.request(&connection, &case.request()).decision;
     match decision.verdict {
         Verdict::Deny => decided(&decision, Observed::Deny),
         Verdict::Allow => decided(&decision, Observed::Allow),

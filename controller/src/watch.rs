@@ -1,0 +1,178 @@
+//! Follows the objects of the API server, one task for each kind.
+//!
+//! A watch that fails is tried again with growing pauses, for ever; what was seen before stays in force. The queue to
+//! the writer is bounded: while it is full, watches wait.
+
+use std::convert::Infallible;
+use std::fmt::Debug;
+use std::time::Instant;
+
+use futures_util::TryStreamExt;
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kube::core::{DynamicObject, TypeMeta};
+use kube::discovery::ApiResource;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, Resource, ResourceExt};
+use postern_controller_api::identity::PosternIdentity;
+use postern_controller_api::v2;
+use postern_controller_index::{
+    Change, Event, Kind, ObjectKey, PolicyChange, PolicyKey, PolicyKind, PolicyObject,
+};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::metrics::Metrics;
+use crate::reach::{Party, Reach};
+
+/// How many seconds a watch stays open without an answer before it is taken for dead.
+const TIMEOUT: u32 = 120;
+
+/// What every watch needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Watches {
+    pub(crate) queue: mpsc::Sender<Event>,
+    pub(crate) reach: Reach,
+    pub(crate) metrics: Metrics,
+}
+
+/// Starts the watches of all kinds. They end with the set.
+pub(crate) fn spawn(tasks: &mut JoinSet<Infallible>, client: &Client, watches: &Watches) {
+    let all = |client: &Client| client.clone();
+    let it = || watches.clone();
+    tasks.spawn(it().follow::<Pod>(Api::all(all(client)), Kind::Pod, Event::Pod));
+    tasks.spawn(it().follow::<Namespace>(Api::all(all(client)), Kind::Namespace, Event::Namespace));
+    tasks.spawn(it().follow::<Node>(Api::all(all(client)), Kind::Node, Event::Node));
+    tasks.spawn(it().follow::<Service>(Api::all(all(client)), Kind::Service, Event::Service));
+    tasks.spawn(it().follow::<PosternIdentity>(Api::all(all(client)), Kind::Identity, Event::Identity));
+    for (kind, resource) in [
+        (PolicyKind::Cnp, ApiResource::erase::<v2::CiliumNetworkPolicy>(&())),
+        (PolicyKind::Ccnp, ApiResource::erase::<v2::CiliumClusterwideNetworkPolicy>(&())),
+        (PolicyKind::NetworkPolicy, ApiResource::erase::<NetworkPolicy>(&())),
+    ] {
+        tasks.spawn(it().follow_policies(Api::all_with(client.clone(), &resource), kind, resource));
+    }
+}
+
+impl Watches {
+    async fn follow<K>(self, api: Api<K>, kind: Kind, event: fn(Change<K>) -> Event) -> Infallible
+    where
+        K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        let applied = |object: K| event(Change::Applied(Box::new(object)));
+        self.run(api, kind, applied, |object| event(Change::Deleted(key(object)))).await
+    }
+
+    /// Policies as they were written: a type would drop the fields that it does not know, and with them the errors.
+    async fn follow_policies(
+        self,
+        api: Api<DynamicObject>,
+        kind: PolicyKind,
+        resource: ApiResource,
+    ) -> Infallible {
+        let types = TypeMeta { api_version: resource.api_version, kind: resource.kind };
+        let applied = |object| Event::Policy(PolicyChange::Applied(Box::new(policy(object, kind, &types))));
+        let deleted = |object: &DynamicObject| {
+            let ObjectKey { namespace, name } = key(object);
+            Event::Policy(PolicyChange::Deleted(PolicyKey { kind, namespace, name }))
+        };
+        self.run(api, Kind::Policy(kind), applied, deleted).await
+    }
+
+    async fn run<K>(
+        self,
+        api: Api<K>,
+        kind: Kind,
+        applied: impl Fn(K) -> Event,
+        deleted: impl Fn(&K) -> Event,
+    ) -> Infallible
+    where
+        K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        let party = Party::Watch(kind);
+        let mut stream =
+            Box::pin(watcher(api, watcher::Config::default().timeout(TIMEOUT)).default_backoff());
+        loop {
+            let seen = match stream.try_next().await {
+                Ok(Some(seen)) => seen,
+                // It has no end.
+                Ok(None) => std::future::pending().await,
+                Err(error) => {
+                    self.reach.failed(party, Instant::now());
+                    self.metrics.watch_errors.get(kind).inc();
+                    tracing::warn!(kind = kind.name(), %error, "a watch failed and is tried again");
+                    continue;
+                }
+            };
+            let event = match seen {
+                watcher::Event::Init => Event::Relist(kind),
+                watcher::Event::InitApply(object) | watcher::Event::Apply(object) => {
+                    applied(without_noise(object))
+                }
+                watcher::Event::Delete(object) => deleted(&object),
+                watcher::Event::InitDone => Event::Synced(kind),
+            };
+            match event {
+                // Said before anything was asked.
+                Event::Relist(_) => {}
+                Event::Synced(_) => self.reach.listed(kind),
+                _ => self.reach.answered(party),
+            }
+            if self.queue.send(event).await.is_err() {
+                // The writer has ended, and the process is about to.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+/// Who wrote which field is half of an object, and nobody here reads it.
+fn without_noise<K: Resource>(mut object: K) -> K {
+    object.meta_mut().managed_fields = None;
+    object
+}
+
+fn key<K: ResourceExt>(object: &K) -> ObjectKey {
+    ObjectKey { namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+}
+
+fn policy(mut object: DynamicObject, kind: PolicyKind, types: &TypeMeta) -> PolicyObject {
+    // Items of a list come without.
+    object.types = Some(types.clone());
+    let ObjectKey { namespace, name } = key(&object);
+    PolicyObject {
+        key: PolicyKey { kind, namespace, name },
+        uid: object.uid().unwrap_or_default(),
+        generation: object.metadata.generation.unwrap_or_default(),
+        text: json(&object),
+    }
+}
+
+fn json(object: &DynamicObject) -> String {
+    serde_json::to_string(object).unwrap_or_else(|error| {
+        // Not JSON, so that it is refused, with this reason in it.
+        format!("this object cannot be written as JSON: {error}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_keeps_the_fields_that_nobody_knows() {
+        let object = serde_json::json!({
+            "metadata": { "name": "p", "namespace": "ns", "uid": "u", "generation": 3 },
+            "spec": { "podSelektor": {} },
+        });
+        let resource = ApiResource::erase::<NetworkPolicy>(&());
+        let types = TypeMeta { api_version: resource.api_version, kind: resource.kind };
+        let seen = policy(serde_json::from_value(object).unwrap(), PolicyKind::NetworkPolicy, &types);
+        assert_eq!((seen.generation, seen.uid.as_str()), (3, "u"));
+        assert_eq!(seen.key.to_string(), "netpol/ns/p");
+        let text: serde_json::Value = serde_json::from_str(&seen.text).unwrap();
+        assert_eq!(text["apiVersion"], "networking.k8s.io/v1");
+        assert!(text["spec"]["podSelektor"].is_object());
+    }
+}

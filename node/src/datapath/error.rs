@@ -1,0 +1,164 @@
+//! What can go wrong, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use aya::EbpfError;
+use aya::maps::MapError;
+
+use super::hook::Hook;
+
+/// Why the datapath cannot do as it was told. What was in force before still is.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatapathError {
+    /// The folder is not in a BPF file system.
+    #[error("{} is not on a BPF file system: mount one by `mount -t bpf bpf /sys/fs/bpf`", .path.display())]
+    NotBpffs {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder or pin cannot be made, read or removed.
+    #[error("{}: {source}", .path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Somebody else has the folder.
+    #[error("another agent is using {}: stop it first, or give this one another folder", .root.display())]
+    Busy {
+        /// The folder.
+        root: PathBuf,
+    },
+    /// The kernel is too old.
+    #[error("this kernel is {found}, and the programs need at least {}: run a newer kernel", super::layout::OLDEST)]
+    Kernel {
+        /// Its version.
+        found: String,
+    },
+    /// The agent may not load programs.
+    #[error(
+        "not permitted to load kernel programs ({source}): run as root, or with the capabilities BPF, \
+         NET_ADMIN and PERFMON"
+    )]
+    Permission {
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A pinned map cannot be taken over.
+    #[error(
+        "the pinned map {map} below {} has another layout ({found}, expected {expected}): run `postern node \
+         cleanup`, which lifts enforcement, and start again", .root.display()
+    )]
+    Layout {
+        /// Its name.
+        map: &'static str,
+        /// What it is.
+        found: String,
+        /// What it should be.
+        expected: String,
+        /// The folder.
+        root: PathBuf,
+    },
+    /// The pinned maps were written by another version.
+    #[error(
+        "the maps below {} were written by version {found} of the layout: run `postern node cleanup`, which \
+         lifts enforcement, and start again", .root.display()
+    )]
+    Version {
+        /// Whose.
+        found: u32,
+        /// The folder.
+        root: PathBuf,
+    },
+    /// The kernel does not take the programs.
+    #[error("the kernel does not take the programs: {0}")]
+    Load(#[source] Box<EbpfError>),
+    /// The build lacks something.
+    #[error("this build has no {what}")]
+    Missing {
+        /// A program or map.
+        what: &'static str,
+    },
+    /// There is no such device.
+    #[error("there is no device with the number {ifindex} in this network namespace")]
+    NoDevice {
+        /// Its number.
+        ifindex: u32,
+    },
+    /// A program cannot be attached.
+    #[error("cannot attach {} to device {ifindex}: {source}", .hook.program())]
+    Attach {
+        /// Which.
+        hook: Hook,
+        /// Where; 0 for the network namespace.
+        ifindex: u32,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A map cannot be read or written.
+    #[error("map {map}: {source}")]
+    Map {
+        /// Its name.
+        map: &'static str,
+        /// Why.
+        source: MapError,
+    },
+    /// A map is too small. Nothing of it was changed.
+    #[error("map {map} has room for {capacity} entries, and {wanted} are needed")]
+    Full {
+        /// Its name.
+        map: &'static str,
+        /// How many entries there are to write.
+        wanted: usize,
+        /// How many fit.
+        capacity: usize,
+    },
+    /// Every policy number was used.
+    #[error("all numbers for policies were used: run `postern node cleanup`, which lifts enforcement, and start again")]
+    PolicyNumbers,
+    /// The events are read by somebody else.
+    #[error("the events are being read already")]
+    EventsTaken,
+    /// A socket cannot be given to the programs.
+    #[error("cannot register the listener below {}: {source}: is the agent running?", .root.display())]
+    Listener {
+        /// The folder.
+        root: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl DatapathError {
+    pub(super) fn load(error: EbpfError) -> Self {
+        // A program that the verifier refuses is EACCES, which is another thing.
+        match system_error(&error) {
+            Some(libc::EPERM) => Self::Permission { source: io::Error::from_raw_os_error(libc::EPERM) },
+            _ => Self::Load(Box::new(error)),
+        }
+    }
+
+    pub(super) fn map(map: &'static str) -> impl Fn(MapError) -> Self {
+        move |source| Self::Map { map, source }
+    }
+
+    pub(super) fn folder(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Folder { path, source }
+    }
+}
+
+/// The number of the system's error behind this one.
+pub(super) fn system_error(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return io.raw_os_error();
+        }
+        cause = error.source();
+    }
+    None
+}

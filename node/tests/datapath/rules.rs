@@ -1,0 +1,74 @@
+//! Policies for tests, and what policy/core says of packets.
+
+use postern_policy_core::decide::Verdict;
+use postern_policy_core::endpoint::{Action, DirectionPolicy, Flow, Peers, Ports, Rule};
+use postern_policy_core::http::{HttpMatch, HttpMatcher, HttpRule};
+use postern_policy_core::identity::IdentityId;
+use postern_policy_core::lower::{Lowered, lower_direction};
+use postern_policy_core::policy::RuleId;
+use postern_policy_core::port::{PortRange, Protocol, ProtocolMatch};
+
+pub(crate) fn lowered(ingress: &DirectionPolicy, egress: &DirectionPolicy) -> Lowered {
+    Lowered { ingress: lower_direction(ingress), egress: lower_direction(egress) }
+}
+
+/// Default deny, and these rules.
+pub(crate) fn deny_but(rules: impl IntoIterator<Item = Rule>) -> DirectionPolicy {
+    DirectionPolicy { default_deny: true, rules: rules.into_iter().collect() }
+}
+
+/// No rules, no default deny.
+pub(crate) fn open() -> DirectionPolicy {
+    DirectionPolicy::default()
+}
+
+pub(crate) fn rule(peers: Peers, ports: Ports, action: Action) -> Rule {
+    Rule { id: RuleId::new("test"), peers, ports, action }
+}
+
+pub(crate) fn allow(peer: u32, protocol: Protocol, port: u16) -> Rule {
+    rule(only(peer), one(protocol, port), Action::Allow)
+}
+
+pub(crate) fn allow_all(peer: u32) -> Rule {
+    rule(only(peer), Ports::All, Action::Allow)
+}
+
+pub(crate) fn http(peer: u32, port: u16) -> Rule {
+    rule(only(peer), one(Protocol::Tcp, port), http_action())
+}
+
+pub(crate) fn http_action() -> Action {
+    let id = RuleId::new("test/http");
+    Action::Http(vec![HttpRule { id, matcher: HttpMatcher::Active(HttpMatch::default()) }])
+}
+
+pub(crate) fn only(peer: u32) -> Peers {
+    Peers::Only([IdentityId(peer)].into())
+}
+
+pub(crate) fn one(protocol: Protocol, port: u16) -> Ports {
+    Ports::Only(vec![PortRange { protocol: ProtocolMatch::Only(protocol), first: port, last: port }])
+}
+
+/// What a policy says, and whether a plain rule allows it as well.
+pub(crate) fn decide(policy: &DirectionPolicy, peer: IdentityId, protocol: u8, port: u16) -> (Verdict, bool) {
+    let protocol = match protocol {
+        6 => Protocol::Tcp,
+        17 => Protocol::Udp,
+        132 => Protocol::Sctp,
+        _ => return decide_without_ports(policy, peer),
+    };
+    let flow = Flow { peer, protocol, port };
+    let plain = policy.rules.iter().any(|rule| rule.covers(&flow) && rule.action == Action::Allow);
+    (policy.connection(&flow).verdict, plain)
+}
+
+/// Only rules on everything speak of protocols without ports.
+fn decide_without_ports(policy: &DirectionPolicy, peer: IdentityId) -> (Verdict, bool) {
+    let speaks = |rule: &&Rule| rule.ports == Ports::All && !matches!(rule.action, Action::Http(_));
+    let rules = policy.rules.iter().filter(speaks).cloned().collect();
+    let policy = DirectionPolicy { default_deny: policy.default_deny, rules };
+    let flow = Flow { peer, protocol: Protocol::Udp, port: 0 };
+    (policy.connection(&flow).verdict, false)
+}

@@ -1,0 +1,55 @@
+//! `cargo xtask cluster`: a cluster in a box, with everything it needs installed and built.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result};
+
+use crate::workspace::Workspace;
+use crate::{exec, tools};
+
+/// The programs that a box runs, each with the Debian package that has it.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("curl", "curl"),
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+    ("nsenter", "util-linux"),
+    ("ping", "iputils-ping"),
+];
+
+/// Runs `postern-cluster` with these arguments; the exit code is its own.
+pub(crate) fn run(workspace: &Workspace, args: &[OsString]) -> Result<ExitCode> {
+    let up = args.first().is_some_and(|action| action == "up");
+    let has = |option: &str| up && args.iter().any(|arg| arg == option);
+    let asks_for_help = has("--help") || has("-h");
+    let mut environment: Vec<(&str, OsString)> = Vec::new();
+    if up && !asks_for_help {
+        tools::rust::ensure(workspace)?;
+        tools::packages(PROGRAMS)?;
+        environment.push(("POSTERN_ASSETS", tools::apiserver::ensure()?.into()));
+        if has("--envoy") {
+            environment.push(("POSTERN_ENVOY", tools::envoy::ensure()?.into()));
+        }
+        if !has("--bare") {
+            tools::bpf_linker::ensure(workspace)?;
+            println!("building postern: some minutes the first time, seconds afterwards");
+            exec::run(workspace.cargo().args(["build", "--bin", "postern"]))?;
+            environment.push(("POSTERN_BIN", workspace.target.join("debug/postern").into()));
+        }
+    }
+    // What a command prints is what scripts read, so cargo says nothing unless it has something to do.
+    let quiet: &[&str] = if up { &[] } else { &["--quiet"] };
+    let mut build = workspace.cargo();
+    build.args(["build", "-p", "postern-tests-cluster", "--bin", "postern-cluster"]).args(quiet);
+    if up {
+        exec::run(&mut build)?;
+    } else {
+        exec::quiet(&mut build)?;
+    }
+    let program = workspace.target.join("debug/postern-cluster");
+    let mut command = Command::new(&program);
+    // In the caller's folder: kubectl and others are given paths.
+    Err(command.args(args).envs(environment).exec())
+        .with_context(|| format!("cannot start {}", program.display()))
+}
