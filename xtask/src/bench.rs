@@ -74,7 +74,7 @@ pub(crate) fn run(workspace: &Workspace, bench: &Bench) -> Result<ExitCode> {
     let envoy = tools::envoy::ensure()?;
     // Standard output is for the result.
     eprintln!("building postern in release: some minutes the first time, seconds afterwards");
-    exec::quiet(workspace.cargo().args(["build", "--release", "--bin", "postern"]))?;
+    exec::quiet(workspace.cargo().args(["build", "--release", "--bin", "postern", "--no-default-features"]))?;
     let postern = workspace.target.join("release").join("postern");
     let ground = Ground::prepare(&postern, &envoy)?;
     let subjects = ground.subjects()?;

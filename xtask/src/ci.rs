@@ -37,7 +37,7 @@ const fn step(name: &'static str, run: fn(&Workspace) -> Result<()>) -> Step {
 
 /// Before the tests: what is quick to fail.
 const BEFORE: &[Step] = &[
-    step("tools", tools::install_all),
+    step("tools", tools::install_for_checks),
     step("format", |workspace| exec::run(workspace.cargo().args(["fmt", "--all", "--check"]))),
     step("tidy", tidy::run),
     step("dependencies", |workspace| deny(workspace, &["bans", "licenses", "sources"])),

@@ -21,7 +21,9 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Build `postern` in release and run the tutorial end to end on this machine
-    #[command(after_help = "Example: cargo xtask demo\n         cargo xtask demo -- --help")]
+    #[command(
+        after_help = "Example: cargo xtask demo\n         cargo xtask demo --netns   (root: a network namespace for each workload)"
+    )]
     Demo {
         /// Passed on to `postern demo`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -11,8 +11,16 @@ use crate::{exec, tools};
 /// Builds `postern` in release and runs its demo; the exit code is the demo's own.
 pub(crate) fn run(workspace: &Workspace, args: &[OsString]) -> Result<ExitCode> {
     tools::rust::ensure(workspace)?;
+    let mut build = workspace.cargo();
+    build.args(["build", "--release", "--bin", "postern"]);
+    // The parts of a cluster take a linker for the kernel's programs, and half as long again.
+    if args.iter().any(|argument| argument == "--netns") {
+        tools::bpf_linker::ensure(workspace)?;
+    } else {
+        build.arg("--no-default-features");
+    }
     println!("building postern in release: some minutes the first time, seconds afterwards");
-    exec::run(workspace.cargo().args(["build", "--release", "--bin", "postern"]))?;
+    exec::run(&mut build)?;
     let postern = workspace.target.join("release").join("postern");
     let status = Command::new(&postern)
         .arg("demo")

@@ -74,6 +74,14 @@ pub(crate) fn install_all(workspace: &Workspace) -> Result<()> {
     TOOLS.iter().try_for_each(|tool| (tool.ensure)(workspace))
 }
 
+/// Installs what the checks before the tests use. Suites bring what they need themselves, so that one that is left out
+/// costs nothing.
+pub(crate) fn install_for_checks(workspace: &Workspace) -> Result<()> {
+    rust::ensure(workspace)?;
+    deny::ensure(workspace)?;
+    bpf_linker::ensure(workspace).map(drop)
+}
+
 /// Prints the table.
 pub(crate) fn list(workspace: &Workspace) -> Result<()> {
     println!("cache folder: {}", cache::folder()?.display());
