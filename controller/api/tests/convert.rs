@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
+#![allow(clippy::needless_pass_by_value, reason = "`json!` at the call reads better without `&`")]
 
 use std::collections::BTreeMap;
 

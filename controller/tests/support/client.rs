@@ -16,12 +16,12 @@ use super::SOON;
 
 /// What a client says to what it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     Take,
     Refuse,
 }
 
-pub struct Follower {
+pub(crate) struct Follower {
     latest: Arc<Mutex<Option<Snapshot>>>,
     connection: watch::Receiver<Connection>,
     stop: Option<oneshot::Sender<()>>,
@@ -29,7 +29,13 @@ pub struct Follower {
 }
 
 impl Follower {
-    pub fn start(server: SocketAddr, node: &str, ca: &Path, token: &Path, answer: Answer) -> Result<Self> {
+    pub(crate) fn start(
+        server: SocketAddr,
+        node: &str,
+        ca: &Path,
+        token: &Path,
+        answer: Answer,
+    ) -> Result<Self> {
         let client = Client::new(ClientConfig {
             endpoint: format!("https://{server}"),
             server_name: None,
@@ -64,16 +70,16 @@ impl Follower {
         Ok(Self { latest, connection, stop: Some(stop), thread: Some(thread) })
     }
 
-    pub fn latest(&self) -> Option<Snapshot> {
+    pub(crate) fn latest(&self) -> Option<Snapshot> {
         self.latest.lock().unwrap().clone()
     }
 
-    pub fn connection(&self) -> Connection {
+    pub(crate) fn connection(&self) -> Connection {
         self.connection.borrow().clone()
     }
 
     /// Waits for a snapshot of which `check` holds.
-    pub fn wait(&self, what: &str, check: impl Fn(&Snapshot) -> bool) -> Result<Snapshot> {
+    pub(crate) fn wait(&self, what: &str, check: impl Fn(&Snapshot) -> bool) -> Result<Snapshot> {
         eventually(SOON, || {
             let latest = self.latest();
             let connection = self.connection();
@@ -84,7 +90,7 @@ impl Follower {
     }
 
     /// Waits until the server has turned the client away with these words.
-    pub fn wait_refused(&self, words: &str) -> Result<()> {
+    pub(crate) fn wait_refused(&self, words: &str) -> Result<()> {
         eventually(SOON, || match self.connection() {
             Connection::Disconnected { error } if error.contains(words) => Ok(()),
             other => anyhow::bail!("{other:?}"),

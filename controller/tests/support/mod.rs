@@ -16,21 +16,21 @@ use postern_tests_harness::{ApiServer, Process, eventually, programs};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub use client::{Answer, Follower};
+pub(crate) use client::{Answer, Follower};
 
-pub const NAMESPACE: &str = "postern-system";
-pub const SOON: Duration = Duration::from_secs(60);
+pub(crate) const NAMESPACE: &str = "postern-system";
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-pub fn project(path: &str) -> PathBuf {
+pub(crate) fn project(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-pub fn read(path: &str) -> String {
+pub(crate) fn read(path: &str) -> String {
     fs::read_to_string(project(path)).unwrap()
 }
 
-pub struct Cluster {
+pub(crate) struct Cluster {
     pub server: ApiServer,
     pub dir: TempDir,
     kubeconfig: PathBuf,
@@ -38,7 +38,7 @@ pub struct Cluster {
 
 impl Cluster {
     /// An API server with everything of `deploy/kubernetes`, two nodes, and the tutorial's pods on them.
-    pub fn start() -> Result<Self> {
+    pub(crate) fn start() -> Result<Self> {
         let server = ApiServer::start()?;
         let base = project("deploy/kubernetes");
         server.kubectl_ok(&["apply", "-k", &base.to_string_lossy()], "")?;
@@ -70,7 +70,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    pub fn node(&self, name: &str, address: &str) -> Result<()> {
+    pub(crate) fn node(&self, name: &str, address: &str) -> Result<()> {
         self.server.apply(
             &json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": name } }).to_string(),
         )?;
@@ -80,7 +80,7 @@ impl Cluster {
         )
     }
 
-    pub fn pod(
+    pub(crate) fn pod(
         &self,
         namespace: &str,
         name: &str,
@@ -115,7 +115,7 @@ impl Cluster {
         self.server.kubectl_ok(&["replace", "--raw", &path, "-f", "-"], &object.to_string()).map(drop)
     }
 
-    pub fn get(&self, path: &str) -> Result<Value> {
+    pub(crate) fn get(&self, path: &str) -> Result<Value> {
         Ok(serde_json::from_str(&self.server.kubectl_ok(&["get", "--raw", path], "")?)?)
     }
 
@@ -130,7 +130,7 @@ impl Cluster {
     }
 
     /// A file with the token that a pod of this account has on a node.
-    pub fn node_token(&self, node: &str, account: &str, audience: &str) -> Result<PathBuf> {
+    pub(crate) fn node_token(&self, node: &str, account: &str, audience: &str) -> Result<PathBuf> {
         let name = format!("{account}-{node}-{audience}");
         let uid = self.pod(NAMESPACE, &name, node, "", account)?;
         let bound = json!({ "kind": "Pod", "apiVersion": "v1", "name": name, "uid": uid });
@@ -141,7 +141,7 @@ impl Cluster {
     }
 
     /// The CA that nodes are told of.
-    pub fn ca(&self) -> Result<PathBuf> {
+    pub(crate) fn ca(&self) -> Result<PathBuf> {
         let path = format!("/api/v1/namespaces/{NAMESPACE}/configmaps/postern-ca");
         let map = eventually(SOON, || self.get(&path))?;
         let file = self.dir.path().join("postern-ca.crt");
@@ -149,7 +149,7 @@ impl Cluster {
         Ok(file)
     }
 
-    pub fn controller(&self, name: &str) -> Result<Running> {
+    pub(crate) fn controller(&self, name: &str) -> Result<Running> {
         let [xds, webhook, admin] = [Reserved::on(LOCAL)?, Reserved::on(LOCAL)?, Reserved::on(LOCAL)?];
         let mut command = Command::new(programs::postern()?);
         command.arg("controller").arg("--kubeconfig").arg(&self.kubeconfig).args([
@@ -175,7 +175,7 @@ impl Cluster {
     }
 
     /// The condition of a policy: its status and message.
-    pub fn condition(&self, policy: &str, type_: &str) -> Result<(String, String)> {
+    pub(crate) fn condition(&self, policy: &str, type_: &str) -> Result<(String, String)> {
         let object =
             self.get(&format!("/apis/cilium.io/v2/namespaces/default/ciliumnetworkpolicies/{policy}"))?;
         let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
@@ -184,7 +184,13 @@ impl Cluster {
         Ok((text(found, "/status"), text(found, "/message")))
     }
 
-    pub fn expect_condition(&self, policy: &str, type_: &str, status: &str, message: &str) -> Result<()> {
+    pub(crate) fn expect_condition(
+        &self,
+        policy: &str,
+        type_: &str,
+        status: &str,
+        message: &str,
+    ) -> Result<()> {
         eventually(SOON, || {
             let found = self.condition(policy, type_)?;
             ensure!(found.0 == status && found.1.contains(message), "{type_} is {found:?}");
@@ -192,25 +198,25 @@ impl Cluster {
         })
     }
 
-    pub fn holder(&self) -> Result<String> {
+    pub(crate) fn holder(&self) -> Result<String> {
         let path = format!("/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/postern-controller");
         Ok(text(&self.get(&path)?, "/spec/holderIdentity"))
     }
 
     /// Numbers by labels.
-    pub fn identities(&self) -> Result<Vec<(String, String)>> {
+    pub(crate) fn identities(&self) -> Result<Vec<(String, String)>> {
         let list = self.get("/apis/identities.postern.dev/v1alpha1/posternidentities")?;
         let items = list["items"].as_array().context("a list")?;
         Ok(items.iter().map(|it| (text(it, "/metadata/name"), it["spec"].to_string())).collect())
     }
 }
 
-pub fn text(value: &Value, pointer: &str) -> String {
+pub(crate) fn text(value: &Value, pointer: &str) -> String {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// A controller that runs. Dropping it kills it.
-pub struct Running {
+pub(crate) struct Running {
     pub process: Process,
     pub xds: SocketAddr,
     pub admin: SocketAddr,
@@ -218,7 +224,7 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn page(&self, path: &str) -> Result<(u16, String)> {
+    pub(crate) fn page(&self, path: &str) -> Result<(u16, String)> {
         let request = Request::new("GET", path).header("host", "admin").header("connection", "close");
         match RawClient::request(LOCAL, self.admin, &request.to_bytes(), Duration::from_secs(5)) {
             RawOutcome::Response { status, body, .. } => {
@@ -228,7 +234,7 @@ impl Running {
         }
     }
 
-    pub fn wait_ready(&mut self) -> Result<()> {
+    pub(crate) fn wait_ready(&mut self) -> Result<()> {
         let admin = self.admin;
         let ready = |_: &Process| {
             let request =
@@ -241,14 +247,14 @@ impl Running {
         self.process.wait_until(SOON, ready)
     }
 
-    pub fn metric(&self, line: &str) -> Result<String> {
+    pub(crate) fn metric(&self, line: &str) -> Result<String> {
         let (_, body) = self.page("/metrics")?;
         let found = body.lines().find_map(|it| it.strip_prefix(line));
         Ok(found.with_context(|| format!("{line} is missing in\n{body}"))?.trim().to_owned())
     }
 
     /// Sends a signal by its name.
-    pub fn signal(&self, name: &str) -> Result<()> {
+    pub(crate) fn signal(&self, name: &str) -> Result<()> {
         let id = self.process.id().to_string();
         let status = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &id]).status()?;
         ensure!(status.success(), "cannot send SIG{name}");

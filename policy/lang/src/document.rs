@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use postern_policy_core::policy::Policy;
 
-use crate::cilium::{self, Dialect};
+use crate::cilium::{self, Dialect, Scope};
 use crate::decode::{At, Object, Reader};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::kubernetes;
@@ -61,8 +61,15 @@ fn read<'n>(at: &At<'n>, reader: &mut Reader<'_>, found: &mut Found<'n>) {
     let Some((version, kind)) = version_and_kind(&mut object, reader) else { return };
     let errors_before = reader.errors();
     let policy = match (version, kind) {
-        ("cilium.io/v2", "CiliumNetworkPolicy") => cilium::policy(object, Dialect::Modern, reader),
-        ("cilium.io/v1", "CiliumNetworkPolicy") => cilium::policy(object, Dialect::Legacy, reader),
+        ("cilium.io/v2", "CiliumNetworkPolicy") => {
+            cilium::policy(object, Dialect::Modern, Scope::Namespace, reader)
+        }
+        ("cilium.io/v2", "CiliumClusterwideNetworkPolicy") => {
+            cilium::policy(object, Dialect::Modern, Scope::Cluster, reader)
+        }
+        ("cilium.io/v1", "CiliumNetworkPolicy") => {
+            cilium::policy(object, Dialect::Legacy, Scope::Namespace, reader)
+        }
         ("networking.k8s.io/v1", "NetworkPolicy") => kubernetes::policy(object, reader),
         ("v1", "List") => return read_list(object, reader, found),
         _ => return refuse_kind(at, version, kind, reader),
@@ -92,8 +99,7 @@ fn read_list<'n>(mut object: Object<'n>, reader: &mut Reader<'_>, found: &mut Fo
 }
 
 /// Kinds of policy that Postern will read.
-const UNSUPPORTED: [(&str, &str); 4] = [
-    ("cilium.io/", "CiliumClusterwideNetworkPolicy"),
+const UNSUPPORTED: [(&str, &str); 3] = [
     ("cilium.io/", "CiliumCIDRGroup"),
     ("policy.networking.k8s.io/", "ClusterNetworkPolicy"),
     ("policy.networking.k8s.io/", "AdminNetworkPolicy"),
@@ -108,7 +114,7 @@ fn refuse_kind(at: &At<'_>, version: &str, kind: &str, reader: &mut Reader<'_>) 
         let help = "remove it: a set of policies is never enforced in part";
         reader.error(at, Code::UnsupportedKind, format!("{what} is not supported yet"), help);
     } else if of_policies || kind.to_lowercase().contains("networkpolicy") {
-        let help = "expected cilium.io/v2 or cilium.io/v1 with CiliumNetworkPolicy, networking.k8s.io/v1 with \
+        let help = "expected cilium.io/v2 with CiliumNetworkPolicy or CiliumClusterwideNetworkPolicy, networking.k8s.io/v1 with \
                     NetworkPolicy, or v1 with List";
         reader.error(at, Code::InvalidValue, format!("there is no {what}"), help);
     } else {

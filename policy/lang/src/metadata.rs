@@ -50,6 +50,15 @@ pub(crate) fn metadata(object: &mut Object<'_>, reader: &mut Reader<'_>) -> Opti
     Some(Metadata { name: name?, namespace: namespace?, labels: labels? })
 }
 
+/// Reads the `metadata` of an object that is in no namespace.
+pub(crate) fn cluster_metadata(object: &mut Object<'_>, reader: &mut Reader<'_>) -> Option<Metadata> {
+    if let Some(at) = object.get("metadata").and_then(|at| at.object(reader)?.get("namespace")) {
+        let message = "a cluster-wide policy is in no namespace";
+        reader.error(&at, Code::Conflict, message, "remove `namespace`, or write a CiliumNetworkPolicy");
+    }
+    metadata(object, reader)
+}
+
 /// A mapping of texts to texts.
 pub(crate) fn text_map(at: &At<'_>, reader: &mut Reader<'_>) -> Option<BTreeMap<String, String>> {
     let object = at.object(reader)?;

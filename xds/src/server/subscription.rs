@@ -146,6 +146,12 @@ impl Subscription {
         if let Some(suspect) = self.suspects.first() {
             change.retain(|name, _| name == suspect);
         }
+        if self.resource_type == ResourceType::ExtensionConfig {
+            // Envoy takes a configuration that it has refused once, without trying it, when it comes again. So
+            // each comes by itself: its first answer is the true one, and there is no second.
+            let first = change.outcome().next().map(|(name, _)| Arc::clone(name));
+            change.retain(|name, _| Some(name) == first.as_ref());
+        }
         Pending { change, held }
     }
 
@@ -213,6 +219,10 @@ impl Subscription {
     /// An earlier type has changed, and with it perhaps the reason of a refusal: what was refused is tried
     /// again, each by itself.
     pub(super) fn reconsider(&mut self) {
+        if self.resource_type == ResourceType::ExtensionConfig {
+            // It rests on nothing but itself.
+            return;
+        }
         self.unanswered |= std::mem::take(&mut self.refused_nothing);
         let refused = std::mem::take(&mut self.refused);
         if !self.resource_type.is_taken_whole() {

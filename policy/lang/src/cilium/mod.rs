@@ -1,4 +1,5 @@
-//! `CiliumNetworkPolicy`, in `cilium.io/v2` and in the dialect of 2017, `cilium.io/v1`.
+//! `CiliumNetworkPolicy`, in `cilium.io/v2` and in the dialect of 2017, `cilium.io/v1`, and
+//! `CiliumClusterwideNetworkPolicy`.
 
 mod http;
 mod item;
@@ -11,7 +12,7 @@ use postern_policy_core::policy::{Combination, Direction, Effect, Item, Policy, 
 
 use crate::decode::{At, Object, Reader};
 use crate::diagnostic::Code;
-use crate::metadata::metadata;
+use crate::metadata::{cluster_metadata, metadata};
 use crate::node::Value;
 use crate::selector::{Keys, selector};
 
@@ -24,12 +25,30 @@ pub(crate) enum Dialect {
     Legacy,
 }
 
+/// Where a policy applies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// In its namespace.
+    Namespace,
+    /// In all of them.
+    Cluster,
+}
+
 /// The fields of a rule that the real schema has and Postern does not build yet.
 const UNSUPPORTED: [&str; 2] = ["labels", "log"];
+const UNSUPPORTED_CLUSTERWIDE: [&str; 3] = ["nodeSelector", "labels", "log"];
 
-/// Reads one `CiliumNetworkPolicy`. `None` means that an error was reported.
-pub(crate) fn policy(mut object: Object<'_>, dialect: Dialect, reader: &mut Reader<'_>) -> Option<Policy> {
-    let metadata = metadata(&mut object, reader);
+/// Reads one policy. `None` means that an error was reported.
+pub(crate) fn policy(
+    mut object: Object<'_>,
+    dialect: Dialect,
+    scope: Scope,
+    reader: &mut Reader<'_>,
+) -> Option<Policy> {
+    let metadata = match scope {
+        Scope::Namespace => metadata(&mut object, reader),
+        Scope::Cluster => cluster_metadata(&mut object, reader),
+    };
     object.ignore("status");
     if dialect == Dialect::Legacy {
         let at = object.at.clone();
@@ -52,26 +71,34 @@ pub(crate) fn policy(mut object: Object<'_>, dialect: Dialect, reader: &mut Read
     };
     object.finish(known, &["specs"], reader);
     let metadata = metadata?;
-    let id = RuleId::new(format!("cnp/{}/{}", metadata.namespace, metadata.name));
-    rule(&spec?, &id, &metadata.namespace, dialect, reader)
+    let (id, namespace) = match scope {
+        Scope::Namespace => {
+            (format!("cnp/{}/{}", metadata.namespace, metadata.name), Some(metadata.namespace.as_str()))
+        }
+        Scope::Cluster => (format!("ccnp/{}", metadata.name), None),
+    };
+    rule(&spec?, &RuleId::new(id), namespace, dialect, reader)
 }
 
 /// What every part of a rule needs to know of it.
 pub(crate) struct Context<'a> {
-    pub(crate) namespace: &'a str,
+    /// The namespace of the policy, if it has one.
+    pub(crate) namespace: Option<&'a str>,
     pub(crate) dialect: Dialect,
 }
 
 fn rule(
     spec: &At<'_>,
     id: &RuleId,
-    namespace: &str,
+    namespace: Option<&str>,
     dialect: Dialect,
     reader: &mut Reader<'_>,
 ) -> Option<Policy> {
     let context = Context { namespace, dialect };
     let mut object = spec.object(reader)?;
-    if let Some(at) = object.take("nodeSelector", reader) {
+    if namespace.is_some()
+        && let Some(at) = object.take("nodeSelector", reader)
+    {
         let message = "a namespaced policy cannot select nodes";
         reader.error(&at, Code::Conflict, message, "use endpointSelector, which selects pods");
     }
@@ -99,7 +126,8 @@ fn rule(
     let modern = ["ingressDeny", "egressDeny", "enableDefaultDeny"];
     let modern: &[&str] = if dialect == Dialect::Modern { &modern } else { &[] };
     let known = [&common, modern].concat();
-    object.finish(&known, &UNSUPPORTED, reader);
+    let unsupported: &[&str] = if namespace.is_some() { &UNSUPPORTED } else { &UNSUPPORTED_CLUSTERWIDE };
+    object.finish(&known, unsupported, reader);
     let combination = match dialect {
         Dialect::Modern => Combination::Union,
         Dialect::Legacy => Combination::Gates,

@@ -8,21 +8,32 @@ use crate::decode::{At, Reader};
 use crate::diagnostic::Code;
 use crate::selector::{Keys, selector};
 
-/// Reads a list of endpoint selectors. Without a namespace of their own they mean the policy's.
+/// Reads a list of endpoint selectors. Without a namespace of their own they mean the policy's; where that has none,
+/// those of all, and `{}` is every pod, not everybody.
 pub(super) fn peers(at: &At<'_>, context: &Context<'_>, reader: &mut Reader<'_>) -> Option<Vec<Selector>> {
     let mut selectors = Vec::new();
     for at in at.list(reader)? {
         let mut selector = selector(&at, Keys::Sourced, reader)?;
-        if !names_a_place(&selector) {
-            selector.requirements.push(in_namespace(context.namespace));
+        match context.namespace {
+            Some(namespace) if !names_a_place(&selector) => {
+                selector.requirements.push(in_namespace(namespace));
+            }
+            None if selector.requirements.is_empty() => selector.requirements.push(in_some_namespace()),
+            _ => {}
         }
         selectors.push(selector);
     }
     Some(selectors)
 }
 
-/// Ties a subject to its policy's namespace, whatever it says itself.
-pub(super) fn pin(mut selector: Selector, namespace: &str, at: &At<'_>, reader: &mut Reader<'_>) -> Selector {
+/// Ties a subject to its policy's namespace, if that has one, whatever it says itself.
+pub(super) fn pin(
+    mut selector: Selector,
+    namespace: Option<&str>,
+    at: &At<'_>,
+    reader: &mut Reader<'_>,
+) -> Selector {
+    let Some(namespace) = namespace else { return selector };
     let own = in_namespace(namespace);
     selector.requirements.retain(|requirement| {
         if requirement.key.key != NAMESPACE {
@@ -43,6 +54,10 @@ pub(super) fn pin(mut selector: Selector, namespace: &str, at: &At<'_>, reader: 
 
 fn in_namespace(namespace: &str) -> Requirement {
     Requirement { key: LabelKey::k8s(NAMESPACE), operator: Operator::In(vec![namespace.to_owned()]) }
+}
+
+fn in_some_namespace() -> Requirement {
+    Requirement { key: LabelKey::k8s(NAMESPACE), operator: Operator::Exists }
 }
 
 /// Whether a peer selector says itself where to look.

@@ -1,4 +1,5 @@
 use postern_policy_core::policy::{Combination, PeerSelector, Policy, PortSelector};
+use postern_policy_core::selector::Operator;
 
 use crate::load_policies;
 use crate::source::SourceFile;
@@ -149,7 +150,7 @@ fn documents_are_many_and_have_kinds() {
         diagnostics[0].contains("p.yaml:8:1: error[conflict]: the policy cnp/default/p is given twice"),
         "{diagnostics:?}"
     );
-    let (_, diagnostics) = load(&one.replace("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"));
+    let (_, diagnostics) = load(&one.replace("CiliumNetworkPolicy", "CiliumCIDRGroup"));
     assert!(diagnostics[0].contains("not supported yet"), "{diagnostics:?}");
     let (_, diagnostics) = load("apiVersion: v1\nkind: ConfigMap\n");
     assert!(diagnostics[0].contains("warning[foreign-kind]"), "{diagnostics:?}");
@@ -213,4 +214,26 @@ fn a_header_value_that_could_never_match_is_refused() {
     };
     refuses(&tcp("'X-A:  b'"), "it could never match");
     refuses(&tcp("'X-A '"), "it could never match");
+}
+
+#[test]
+fn a_cluster_wide_policy_is_in_no_namespace() {
+    let policy = |metadata: &str, spec: &str| {
+        format!(
+            "{{apiVersion: cilium.io/v2, kind: CiliumClusterwideNetworkPolicy, metadata: {metadata}, spec: {spec}}}"
+        )
+    };
+    let spec = "{endpointSelector: {}, ingress: [{fromEndpoints: [{}, {matchLabels: {id: a}}]}]}";
+    let (policies, diagnostics) = load(&policy("{name: p}", spec));
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let policy_read = &policies[0];
+    assert_eq!((policy_read.id.as_str(), policy_read.subject.requirements.len()), ("ccnp/p", 0));
+    let PeerSelector::AnyOf(peers) = &policy_read.ingress.items[0].peers else { panic!("{policy_read:?}") };
+    // `{}` is every pod: it has a namespace, which the world and nodes have not.
+    assert_eq!(peers[0].requirements[0].operator, Operator::Exists);
+    assert_eq!(peers[1].requirements.len(), 1);
+    let (_, diagnostics) = load(&policy("{name: p, namespace: n}", spec));
+    assert!(diagnostics[0].contains("is in no namespace"), "{diagnostics:?}");
+    let (_, diagnostics) = load(&policy("{name: p}", "{nodeSelector: {}, ingress: [{}]}"));
+    assert!(diagnostics.iter().any(|text| text.contains("not supported yet")), "{diagnostics:?}");
 }
