@@ -52,7 +52,8 @@ fn main() -> Result<()> {
         root_dir: programs.to_str().context("the path of the workspace is not UTF-8")?,
         ..Package::default()
     };
-    aya_build::build_ebpf([package], Toolchain::Custom(&toolchain)).context("the kernel programs do not build")
+    aya_build::build_ebpf([package], Toolchain::Custom(&toolchain))
+        .context("the kernel programs do not build")
 }
 
 /// `PATH`, with the folder of bpf-linker where it is not on it already.

@@ -81,7 +81,7 @@ fn a_policy_of_2017_is_accepted_distributed_and_reported() -> Result<()> {
 
     // One that does not compile is kept, reported, and nobody else's concern.
     cluster.server.apply(INVALID)?;
-    cluster.expect_condition("broken", "Valid", "False", "/a(")?;
+    cluster.expect_condition("broken", "Valid", "False", "unclosed group")?;
     let event = eventually(SOON, || {
         let list = cluster.get("/apis/events.k8s.io/v1/namespaces/default/events")?;
         let events = list["items"].as_array().unwrap().clone();
@@ -89,7 +89,7 @@ fn a_policy_of_2017_is_accepted_distributed_and_reported() -> Result<()> {
         about.ok_or_else(|| anyhow::anyhow!("no event: {list}"))
     })?;
     ensure!(event["reason"] == "Refused" && event["type"] == "Warning", "{event}");
-    ensure!(text(&event, "/note").contains("/a("), "{event}");
+    ensure!(text(&event, "/note").contains("unclosed group"), "{event}");
     cluster.expect_condition("rule1", "Valid", "True", "")?;
 
     // Deleted: open again.

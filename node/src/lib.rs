@@ -1,8 +1,9 @@
 //! The node agent: lowers policy into the kernel, steers HTTP to the proxy.
 //!
 //! [`agent`] brings the kernel to what a bundle says; [`datapath`] is the kernel's tables and programs, [`steer`] its
-//! routing rules, [`devices`] its devices and routes; [`flows`] is what it reports.
+//! routing rules, [`devices`] its devices and routes; [`flows`] is what it reports; [`adopt`] takes a proxy's listeners.
 
+pub mod adopt;
 pub mod agent;
 pub mod datapath;
 pub mod devices;

@@ -45,7 +45,8 @@ impl World {
     }
 
     fn policy(&mut self, ingress: &DirectionPolicy, egress: &DirectionPolicy) {
-        let applied = self.datapath.set_endpoint(&endpoint(self.ifindex, 1), &lowered(ingress, egress)).unwrap();
+        let applied =
+            self.datapath.set_endpoint(&endpoint(self.ifindex, 1), &lowered(ingress, egress)).unwrap();
         assert!(!matches!(applied, Applied::Closed { .. }));
     }
 
@@ -108,9 +109,15 @@ fn datagrams_and_echoes_have_replies_too() {
 #[test]
 fn errors_pass_if_they_speak_of_a_flow() {
     in_namespace(|| {
-        let world = World::new(&deny_but([allow(APP, Protocol::Udp, 80)]), &deny_but([allow(APP, Protocol::Udp, 53)]));
+        let world = World::new(
+            &deny_but([allow(APP, Protocol::Udp, 80)]),
+            &deny_but([allow(APP, Protocol::Udp, 53)]),
+        );
         for ends in both() {
-            let router = Ends { from: (if ends.from.0.is_ipv4() { "10.2.0.9" } else { "fd00:2::9" }.parse().unwrap(), 0), to: ends.to };
+            let router = Ends {
+                from: (if ends.from.0.is_ipv4() { "10.2.0.9" } else { "fd00:2::9" }.parse().unwrap(), 0),
+                to: ends.to,
+            };
             let sent = Ends { from: (ends.to.0, 5000), to: (ends.from.0, 53) };
             assert_eq!(world.to(&router.unreachable(&sent.udp())), Did::Drop, "nothing was sent");
             assert_eq!(world.from(&sent.udp()), Did::Pass);
@@ -275,12 +282,18 @@ fn drops_and_new_connections_are_events() {
         world.to(&ends.tcp(ACK));
         world.to(&ends.udp());
         let new = events.next().unwrap();
-        assert_eq!((new.verdict, new.reason, new.direction), (FlowVerdict::Allowed, Reason::FORWARDED, Direction::Ingress));
+        assert_eq!(
+            (new.verdict, new.reason, new.direction),
+            (FlowVerdict::Allowed, Reason::FORWARDED, Direction::Ingress)
+        );
         assert_eq!((new.ifindex, new.endpoint, new.peer), (world.ifindex, 1, Some(IdentityId(APP))));
         assert_eq!((new.source, new.destination), (Some(ends.from.0), Some(ends.to.0)));
         assert_eq!((new.protocol, new.source_port, new.destination_port), (6, 4000, 80));
         let drop = events.next().unwrap();
-        assert_eq!((drop.verdict, drop.reason, drop.protocol), (FlowVerdict::Dropped, Reason::POLICY_DENIED, 17));
+        assert_eq!(
+            (drop.verdict, drop.reason, drop.protocol),
+            (FlowVerdict::Dropped, Reason::POLICY_DENIED, 17)
+        );
         assert!(drop.time_ns >= new.time_ns);
         assert_eq!(events.next(), None);
         let counted = world.datapath.counters().unwrap();

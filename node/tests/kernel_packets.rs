@@ -152,7 +152,8 @@ fn what_is_cut_short_is_dropped() {
         }
         // The frame is padded, but the packet itself is too short for its transport.
         for (protocol, length) in [(TCP, 19), (UDP, 7), (132, 11), (1, 7)] {
-            let mut packet = ethernet(0x0800, &v4(own_v4(), [8, 8, 8, 8].into(), protocol, 0, &vec![0x50; length]));
+            let mut packet =
+                ethernet(0x0800, &v4(own_v4(), [8, 8, 8, 8].into(), protocol, 0, &vec![0x50; length]));
             packet.extend([0x50; 40]);
             assert_eq!(world.from(&packet), Did::Drop, "{protocol}");
         }
@@ -167,10 +168,14 @@ fn what_is_cut_short_is_dropped() {
 #[test]
 fn later_fragments_follow_the_first() {
     in_namespace(|| {
-        let mut world = World::new(&deny_but([allow(WORLD, Protocol::Udp, 80), allow(WORLD, Protocol::Tcp, 80)]), &deny_but([]));
+        let mut world = World::new(
+            &deny_but([allow(WORLD, Protocol::Udp, 80), allow(WORLD, Protocol::Tcp, 80)]),
+            &deny_but([]),
+        );
         let peer: Ipv4Addr = [8, 8, 8, 8].into();
         const MORE: u16 = 0x2000;
-        let piece = |protocol, field, body: &[u8]| ethernet(0x0800, &v4(peer, own_v4(), protocol, field, body));
+        let piece =
+            |protocol, field, body: &[u8]| ethernet(0x0800, &v4(peer, own_v4(), protocol, field, body));
         let filler = [0; 16];
         assert_eq!(world.to(&piece(UDP, 2, &filler)), Did::Drop);
         assert_eq!(world.reason(), Reason::UNKNOWN_FRAGMENT);
@@ -337,7 +342,9 @@ fn no_packet_upsets_an_open_endpoint() {
         let seeds = [Ends::new("10.0.0.1:1", "8.8.8.8:80"), Ends::new("[2001:db8::1]:80", "[fd00::1]:1")];
         for _ in 0..30_000 {
             let ends = seeds[numbers.below(2)];
-            let mut packet = [ends.tcp(SYN), ends.udp(), ends.unreachable(&ends.reply().tcp(ACK))][numbers.below(3)].clone();
+            let mut packet = [ends.tcp(SYN), ends.udp(), ends.unreachable(&ends.reply().tcp(ACK))]
+                [numbers.below(3)]
+            .clone();
             for _ in 0..numbers.below(4) {
                 let place = 12 + numbers.below(packet.len() - 12);
                 packet[place] = numbers.byte();

@@ -42,7 +42,7 @@ impl World {
         server.serve(81);
         let mut world = Self { datapath: Some(root.open()), root, server, friend, stranger };
         world.identities();
-        world.protect(&friends_only());
+        let _ = world.protect(&friends_only());
         let (friend, stranger) = (world.friend.state(), world.stranger.state());
         let datapath = world.datapath();
         let _ = datapath.set_endpoint(&friend, &lowered(&open(), &open())).unwrap();
@@ -60,7 +60,8 @@ impl World {
     fn identities(&mut self) {
         let pods = [(1, SERVER), (2, FRIEND), (3, STRANGER)];
         let table = pods.iter().flat_map(|(n, id)| {
-            [format!("10.0.0.{n}/32"), format!("fd00::{n}/128")].map(|p| (p.parse().unwrap(), IdentityId(*id)))
+            [format!("10.0.0.{n}/32"), format!("fd00::{n}/128")]
+                .map(|p| (p.parse().unwrap(), IdentityId(*id)))
         });
         self.datapath().set_identities(table.collect::<Vec<_>>()).unwrap();
     }
@@ -129,7 +130,7 @@ fn enforcement_and_connections_outlive_the_agent() {
             .map(|address| world.friend.connect(address, 80, WAIT).unwrap())
             .into();
         let before = world.datapath().status().unwrap();
-        world.datapath = None;
+        drop(world.datapath.take());
         assert!(streams.iter_mut().all(|stream| talks(stream, WAIT)));
         world.friend_is_in_and_stranger_out();
 
@@ -169,7 +170,7 @@ fn nothing_slips_through_while_agents_take_over() {
                 })
             });
             for _ in 0..3 {
-                world.datapath = None;
+                drop(world.datapath.take());
                 world.datapath = Some(world.root.open());
             }
             stop.send(()).unwrap();
@@ -184,7 +185,7 @@ fn cleanup_removes_everything() {
     in_namespace(|| {
         let mut world = World::new();
         assert!(world.stranger.cannot_reach(world.server.v4(), 80));
-        world.datapath = None;
+        drop(world.datapath.take());
         std::fs::create_dir_all(world.root.0.join("v0/links")).unwrap();
         cleanup(&world.root.0).unwrap();
         assert!(!world.root.0.exists());
@@ -216,7 +217,7 @@ fn a_link_of_a_device_that_is_gone_is_forgotten() {
         let gone = world.server.ifindex;
         ip("link del pod1");
         assert!(world.datapath().attached().unwrap().contains(&gone));
-        world.datapath = None;
+        drop(world.datapath.take());
         world.datapath = Some(world.root.open());
         assert!(!world.datapath().attached().unwrap().contains(&gone));
         let error = world.datapath().attach_endpoint(gone).unwrap_err();

@@ -41,8 +41,17 @@ const IDENTITIES: [(&str, u32); 8] = [
     ("fd00:1::/32", 256),
     ("fd00:1::7/128", 257),
 ];
-const PEERS: [&str; 9] =
-    ["10.1.0.7", "10.1.0.8", "10.2.1.1", "10.9.9.9", "192.0.2.1", "8.8.8.8", "fd00:1::7", "fd00:1::8", "2001:db8::1"];
+const PEERS: [&str; 9] = [
+    "10.1.0.7",
+    "10.1.0.8",
+    "10.2.1.1",
+    "10.9.9.9",
+    "192.0.2.1",
+    "8.8.8.8",
+    "fd00:1::7",
+    "fd00:1::8",
+    "2001:db8::1",
+];
 
 /// A packet that begins a flow.
 #[derive(Debug, Clone)]
@@ -73,7 +82,8 @@ fn agree() {
     datapath.set_identities(prefixes).unwrap();
     let datapath = RefCell::new(datapath);
     let port = Cell::new(0u16);
-    let mut runner = TestRunner::new(Config { cases: POLICIES, failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases: POLICIES, failure_persistence: None, ..Config::default() });
     let cases = (policy(), policy(), prop::collection::vec(opening(), PACKETS));
     let result = runner.run(&cases, |(ingress, egress, openings)| {
         let mut datapath = datapath.borrow_mut();

@@ -20,11 +20,10 @@ const PROGRAMS: &[(&str, &str)] = &[
 
 /// Runs `postern-cluster` with these arguments; the exit code is its own.
 pub(crate) fn run(workspace: &Workspace, args: &[OsString]) -> Result<ExitCode> {
-    let up = args.first().is_some_and(|action| action == "up");
-    let has = |option: &str| up && args.iter().any(|arg| arg == option);
-    let asks_for_help = has("--help") || has("-h");
+    let has = |option: &str| args.iter().any(|arg| arg == option);
+    let up = args.first().is_some_and(|action| action == "up") && !has("--help") && !has("-h");
     let mut environment: Vec<(&str, OsString)> = Vec::new();
-    if up && !asks_for_help {
+    if up {
         tools::rust::ensure(workspace)?;
         tools::packages(PROGRAMS)?;
         environment.push(("POSTERN_ASSETS", tools::apiserver::ensure()?.into()));
@@ -38,16 +37,11 @@ pub(crate) fn run(workspace: &Workspace, args: &[OsString]) -> Result<ExitCode> 
             environment.push(("POSTERN_BIN", workspace.target.join("debug/postern").into()));
         }
     }
-    // What a command prints is what scripts read, so cargo says nothing unless it has something to do.
-    let quiet: &[&str] = if up { &[] } else { &["--quiet"] };
-    let mut build = workspace.cargo();
-    build.args(["build", "-p", "postern-tests-cluster", "--bin", "postern-cluster"]).args(quiet);
-    if up {
-        exec::run(&mut build)?;
-    } else {
-        exec::quiet(&mut build)?;
-    }
     let program = workspace.target.join("debug/postern-cluster");
+    // The other commands take what `up` was: at once, and with its notion of what a box leaves behind.
+    if up || !program.is_file() {
+        exec::run(workspace.cargo().args(["build", "--package", "postern-tests-cluster", "--bins"]))?;
+    }
     let mut command = Command::new(&program);
     // In the caller's folder: kubectl and others are given paths.
     Err(command.args(args).envs(environment).exec())

@@ -1,6 +1,7 @@
 //! `postern node`.
 
 mod admin;
+mod adopt;
 mod daemon;
 mod flow_log;
 
@@ -43,6 +44,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Adopt(adopt::Args),
     /// Detach and remove everything that a node has left in the kernel: nothing is enforced any more
     Cleanup {
         /// The folder in bpffs that the node used
@@ -119,6 +121,7 @@ impl Run {
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match &args.command {
+        Some(Command::Adopt(args)) => adopt::run(args),
         Some(Command::Cleanup { bpffs }) => runtime.block_on(async {
             // Programs go first: what they mark must not lose its way while they still do.
             datapath::cleanup(bpffs)?;

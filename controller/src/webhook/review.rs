@@ -62,7 +62,7 @@ mod tests {
         review.to_string().into_bytes()
     }
 
-    fn policy(name: &str, spec: Value) -> Value {
+    fn policy(name: &str, spec: &Value) -> Value {
         json!({
             "apiVersion": "cilium.io/v1", "kind": "CiliumNetworkPolicy",
             "metadata": { "name": name, "namespace": "ns" }, "spec": spec,
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn objects_come_back_in_their_order() {
         let spec = json!({ "endpointSelector": {} });
-        let (review, converted) = answer(&review(&json!([policy("a", spec.clone()), policy("b", spec)])));
+        let (review, converted) = answer(&review(&json!([policy("a", &spec), policy("b", &spec)])));
         let response = review.response.unwrap();
         assert!(converted && response.result.is_success());
         assert_eq!(response.uid, "u1");
@@ -84,8 +84,8 @@ mod tests {
 
     #[test]
     fn one_bad_object_is_named_and_nothing_is_converted() {
-        let good = policy("good", json!({ "endpointSelector": {} }));
-        let bad = policy("bad", json!({ "endpointSelector": {}, "ingress": 7 }));
+        let good = policy("good", &json!({ "endpointSelector": {} }));
+        let bad = policy("bad", &json!({ "endpointSelector": {}, "ingress": 7 }));
         let (review, converted) = answer(&review(&json!([good, bad])));
         let response = review.response.unwrap();
         assert!(!converted && response.result.is_failure() && response.converted_objects.is_empty());

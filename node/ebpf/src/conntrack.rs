@@ -70,7 +70,12 @@ pub(crate) fn find(scratch: &mut Scratch, endpoint: &Endpoint, ifindex: u32, leg
 
 /// Lets a flow in. The key is the one that was last looked for.
 #[inline(never)]
-pub(crate) fn open(scratch: &mut Scratch, endpoint: &Endpoint, answer: policy::Answer, steered: bool) -> Outcome {
+pub(crate) fn open(
+    scratch: &mut Scratch,
+    endpoint: &Endpoint,
+    answer: policy::Answer,
+    steered: bool,
+) -> Outcome {
     let Some(config) = CONFIG.get(0) else { return drop(Reason::INTERNAL) };
     let mut value = CtValue {
         expires_ns: 0,

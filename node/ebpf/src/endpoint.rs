@@ -33,10 +33,7 @@ pub(crate) fn to_endpoint(ctx: TcContext) -> i32 {
 
 #[inline(always)]
 fn sent(ctx: &TcContext, scratch: &mut Scratch) -> Outcome {
-    // SAFETY: the record is replaced as a whole and never freed under a running program.
-    let Some(endpoint) = (unsafe { ENDPOINTS.get(scratch.ifindex) }) else {
-        return drop(Reason::UNKNOWN_ENDPOINT);
-    };
+    let Some(endpoint) = &record(scratch.ifindex) else { return drop(Reason::UNKNOWN_ENDPOINT) };
     scratch.endpoint = endpoint.id;
     let outcome = parse::packet(ctx, scratch);
     if outcome != PASS {
@@ -90,10 +87,7 @@ fn sent(ctx: &TcContext, scratch: &mut Scratch) -> Outcome {
 
 #[inline(always)]
 fn received(ctx: &TcContext, scratch: &mut Scratch) -> Outcome {
-    // SAFETY: as above.
-    let Some(endpoint) = (unsafe { ENDPOINTS.get(scratch.ifindex) }) else {
-        return drop(Reason::UNKNOWN_ENDPOINT);
-    };
+    let Some(endpoint) = &record(scratch.ifindex) else { return drop(Reason::UNKNOWN_ENDPOINT) };
     scratch.endpoint = endpoint.id;
     let outcome = parse::packet(ctx, scratch);
     if outcome != PASS {
@@ -154,8 +148,7 @@ fn ask(scratch: &mut Scratch, endpoint: &Endpoint, peer: u32) -> Answer {
 fn receiver_redirects(scratch: &Scratch) -> bool {
     // SAFETY: only a number is read.
     let Some(device) = (unsafe { LOCAL.get(&scratch.packet.destination) }) else { return false };
-    // SAFETY: as above.
-    let Some(receiver) = (unsafe { ENDPOINTS.get(*device) }) else { return false };
+    let Some(receiver) = &record(*device) else { return false };
     let packet = &scratch.packet;
     let peer = policy::identity(&packet.source, packet.family);
     policy::redirects(policy::ask(receiver, direction::INGRESS, peer, packet.protocol, packet.policy_port))
@@ -166,6 +159,15 @@ fn receiver_redirects(scratch: &Scratch) -> bool {
 pub(crate) fn may_be_proxied(scratch: &Scratch) -> bool {
     scratch.packet.protocol == protocol::TCP
         || (scratch.packet.is(kind::ERROR) && scratch.inner.protocol == protocol::TCP)
+}
+
+/// The record of the endpoint at a device, copied at once: the agent may replace it, and the kernel use
+/// its memory for another one, while the program runs.
+#[inline(always)]
+pub(crate) fn record(device: u32) -> Option<Endpoint> {
+    let record = ENDPOINTS.get_ptr(device)?;
+    // SAFETY: the kernel keeps the memory for records of endpoints; every bit pattern is one.
+    Some(unsafe { record.read_volatile() })
 }
 
 #[inline(always)]

@@ -29,7 +29,8 @@ pub(crate) fn identity(address: &Address, family: u8) -> u32 {
 /// What the endpoint's policy says.
 #[inline(never)]
 pub(crate) fn ask(endpoint: &Endpoint, direction: u8, peer: u32, protocol: u8, port: u16) -> Answer {
-    let mut key = PolicyKey { policy: endpoint.policy, identity: peer, direction, protocol, port: port.to_be_bytes() };
+    let mut key =
+        PolicyKey { policy: endpoint.policy, identity: peer, direction, protocol, port: port.to_be_bytes() };
     let of_peer = look_up(&key);
     key.identity = 0;
     let of_any = look_up(&key);

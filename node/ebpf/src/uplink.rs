@@ -2,11 +2,11 @@
 
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
-use postern_node_abi::{Endpoint, Leg, Mark, Reason, direction};
+use postern_node_abi::{Leg, Mark, Reason, direction};
 
 use crate::conntrack::{self, side};
-use crate::endpoint::may_be_proxied;
-use crate::maps::{ENDPOINTS, LOCAL};
+use crate::endpoint::{may_be_proxied, record};
+use crate::maps::LOCAL;
 use crate::packet::{ABSENT, Outcome, PASS, STEER, Scratch, drop, ifindex, kind, mark, protocol};
 use crate::{events, parse, policy, steer};
 
@@ -47,7 +47,10 @@ fn incoming(ctx: &TcContext, scratch: &mut Scratch) -> Outcome {
     if unsafe { LOCAL.get(&scratch.packet.source) }.is_some() {
         return drop(Reason::SPOOFED);
     }
-    let Some((device, endpoint)) = receiver(scratch) else { return PASS };
+    // SAFETY: only a number is read.
+    let Some(device) = (unsafe { LOCAL.get(&scratch.packet.destination) }) else { return PASS };
+    let device = *device;
+    let Some(endpoint) = &record(device) else { return PASS };
     if !may_be_proxied(scratch) {
         return PASS;
     }
@@ -88,8 +91,7 @@ fn from_proxy(ctx: &TcContext, scratch: &mut Scratch) -> Outcome {
     // SAFETY: only a number is read.
     let Some(device) = (unsafe { LOCAL.get(&scratch.packet.source) }) else { return PASS };
     let device = *device;
-    // SAFETY: the record is replaced as a whole and never freed under a running program.
-    let Some(endpoint) = (unsafe { ENDPOINTS.get(device) }) else { return PASS };
+    let Some(endpoint) = &record(device) else { return PASS };
     scratch.endpoint = endpoint.id;
     let outcome = conntrack::find(scratch, endpoint, device, Leg::UPSTREAM, side::INITIATOR);
     if outcome != ABSENT {
@@ -103,15 +105,4 @@ fn from_proxy(ctx: &TcContext, scratch: &mut Scratch) -> Outcome {
         return drop(policy::denial(answer));
     }
     conntrack::open(scratch, endpoint, answer, false)
-}
-
-/// The endpoint of this node that the packet is for, and its device.
-#[inline(always)]
-fn receiver(scratch: &Scratch) -> Option<(u32, &'static Endpoint)> {
-    // SAFETY: as above.
-    let device = unsafe { LOCAL.get(&scratch.packet.destination) }?;
-    let device = *device;
-    // SAFETY: as above.
-    let endpoint = unsafe { ENDPOINTS.get(device) }?;
-    Some((device, endpoint))
 }

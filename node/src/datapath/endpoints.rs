@@ -66,8 +66,9 @@ impl Datapath {
             id: endpoint.id,
         };
         let known = self.endpoints.get(&endpoint.ifindex);
-        let same_policy =
-            known.filter(|known| known.record.flags == wanted.flags && known.table == table).map(|k| k.record);
+        let same_policy = known
+            .filter(|known| known.record.flags == wanted.flags && known.table == table)
+            .map(|k| k.record);
         if let Some(record) = same_policy {
             let wanted = Endpoint { policy: record.policy, ..wanted };
             if wanted == record {
@@ -121,7 +122,7 @@ impl Datapath {
             self.erase(policy, table)?;
             return match system_error(&error) {
                 Some(libc::ENOSPC | libc::E2BIG | libc::ENOMEM) => Ok(false),
-                _ => Err(DatapathError::Map { map: "POLICY", source: error }),
+                _ => Err(DatapathError::map("POLICY")(error)),
             };
         }
         Ok(true)
@@ -175,7 +176,7 @@ impl Datapath {
         let mut tables: BTreeMap<u32, Table> =
             records.values().map(|record| (record.policy, Table::default())).collect();
         let mut orphans = Vec::new();
-        for entry in self.maps.policy.iter() {
+        for entry in &self.maps.policy {
             let (key, value) = entry.map_err(DatapathError::map("POLICY"))?;
             match tables.get_mut(&{ key.data().policy }) {
                 Some(table) => table.adopt(&key, value),
@@ -224,7 +225,9 @@ pub(super) fn addresses(record: &Endpoint) -> impl Iterator<Item = Address> {
 /// Removing what is not there is what was wanted.
 pub(super) fn absent_is_fine(result: Result<(), MapError>) -> Result<(), MapError> {
     match result {
-        Err(error) if system_error(&error) != Some(libc::ENOENT) && !matches!(error, MapError::KeyNotFound) => {
+        Err(error)
+            if system_error(&error) != Some(libc::ENOENT) && !matches!(error, MapError::KeyNotFound) =>
+        {
             Err(error)
         }
         _ => Ok(()),

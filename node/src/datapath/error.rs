@@ -33,7 +33,10 @@ pub enum DatapathError {
         root: PathBuf,
     },
     /// The kernel is too old.
-    #[error("this kernel is {found}, and the programs need at least {}: run a newer kernel", super::layout::OLDEST)]
+    #[error(
+        "this kernel is {found}, and the programs need at least {}: run a newer kernel",
+        super::layout::OLDEST
+    )]
     Kernel {
         /// Its version.
         found: String,
@@ -49,16 +52,14 @@ pub enum DatapathError {
     },
     /// A pinned map cannot be taken over.
     #[error(
-        "the pinned map {map} below {} has another layout ({found}, expected {expected}): run `postern node \
+        "the pinned map {map} below {} has another layout ({differs}): run `postern node \
          cleanup`, which lifts enforcement, and start again", .root.display()
     )]
     Layout {
         /// Its name.
         map: &'static str,
-        /// What it is.
-        found: String,
-        /// What it should be.
-        expected: String,
+        /// What it is, and what it should be.
+        differs: String,
         /// The folder.
         root: PathBuf,
     },
@@ -104,7 +105,7 @@ pub enum DatapathError {
         /// Its name.
         map: &'static str,
         /// Why.
-        source: MapError,
+        source: Box<MapError>,
     },
     /// A map is too small. Nothing of it was changed.
     #[error("map {map} has room for {capacity} entries, and {wanted} are needed")]
@@ -117,7 +118,9 @@ pub enum DatapathError {
         capacity: usize,
     },
     /// Every policy number was used.
-    #[error("all numbers for policies were used: run `postern node cleanup`, which lifts enforcement, and start again")]
+    #[error(
+        "all numbers for policies were used: run `postern node cleanup`, which lifts enforcement, and start again"
+    )]
     PolicyNumbers,
     /// The events are read by somebody else.
     #[error("the events are being read already")]
@@ -142,7 +145,7 @@ impl DatapathError {
     }
 
     pub(super) fn map(map: &'static str) -> impl Fn(MapError) -> Self {
-        move |source| Self::Map { map, source }
+        move |source| Self::Map { map, source: source.into() }
     }
 
     pub(super) fn folder(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {

@@ -34,9 +34,7 @@ impl Folder {
         match file.try_lock() {
             Ok(()) => Ok(Self { root: root.to_owned(), _lock: file }),
             Err(TryLockError::WouldBlock) => Err(DatapathError::Busy { root: root.to_owned() }),
-            Err(TryLockError::Error(source)) => {
-                Err(DatapathError::Folder { path: root.to_owned(), source })
-            }
+            Err(TryLockError::Error(source)) => Err(DatapathError::Folder { path: root.to_owned(), source }),
         }
     }
 

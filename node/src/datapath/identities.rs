@@ -88,13 +88,13 @@ impl Datapath {
     }
 
     pub(super) fn adopt_identities(&mut self) -> Result<(), DatapathError> {
-        for entry in self.maps.identities_v4.iter() {
+        for entry in &self.maps.identities_v4 {
             let (key, identity) = entry.map_err(DatapathError::map(V4))?;
             if let Ok(prefix) = Ipv4Net::new(key.data().into(), bits(key.prefix_len())) {
                 self.identities.insert(prefix.into(), identity);
             }
         }
-        for entry in self.maps.identities_v6.iter() {
+        for entry in &self.maps.identities_v6 {
             let (key, identity) = entry.map_err(DatapathError::map(V6))?;
             if let Ok(prefix) = Ipv6Net::new(key.data().0.into(), bits(key.prefix_len())) {
                 self.identities.insert(prefix.into(), identity);

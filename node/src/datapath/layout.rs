@@ -69,10 +69,10 @@ pub(super) fn entries(folder: &Folder, sizes: Sizes) -> Result<Vec<(&'static str
 
 impl Layout {
     fn check(&self, path: &Path, root: &Path) -> Result<u32, DatapathError> {
+        let expected = describe(Some(self.kind), self.key, self.value);
         let error = |found: String| DatapathError::Layout {
             map: self.name,
-            found,
-            expected: describe(Some(self.kind), self.key, self.value),
+            differs: format!("{found}, expected {expected}"),
             root: root.to_owned(),
         };
         let info = MapInfo::from_pin(path).map_err(|why| error(why.to_string()))?;
@@ -96,7 +96,10 @@ fn describe(kind: Option<MapType>, key: usize, value: usize) -> String {
 pub(super) fn kernel_is_new_enough() -> Result<(), DatapathError> {
     match KernelVersion::current() {
         Ok(version) if version >= KernelVersion::new(6, 6, 0) => Ok(()),
-        Ok(version) => Err(DatapathError::Kernel { found: format!("{version:?}") }),
+        Ok(version) => {
+            let [_, major, minor, _] = version.code().to_be_bytes();
+            Err(DatapathError::Kernel { found: format!("{major}.{minor}") })
+        }
         Err(error) => Err(DatapathError::Kernel { found: format!("of an unreadable version ({error})") }),
     }
 }

@@ -185,7 +185,10 @@ pub(crate) fn endpoint(ifindex: u32, n: u8) -> EndpointState {
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// Sends work to a thread and waits for its result.
-pub(crate) fn call<T: Send + 'static>(jobs: &mpsc::Sender<Job>, job: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) fn call<T: Send + 'static>(
+    jobs: &mpsc::Sender<Job>,
+    job: impl FnOnce() -> T + Send + 'static,
+) -> T {
     let (send, receive) = mpsc::channel();
     jobs.send(Box::new(move || drop(send.send(job())))).unwrap();
     receive.recv().expect("the work in the namespace panicked")

@@ -80,7 +80,9 @@ impl Pod {
                 let tcp = TcpListener::bind((address, port)).unwrap();
                 (tcp, UdpSocket::bind((address, port)).unwrap())
             });
-            thread::spawn(move || tcp.incoming().flatten().for_each(|stream| drop(thread::spawn(|| echo(stream)))));
+            thread::spawn(move || {
+                tcp.incoming().flatten().for_each(|stream| drop(thread::spawn(|| echo(stream))))
+            });
             thread::spawn(move || {
                 let mut buffer = [0; 64];
                 while let Ok((length, from)) = udp.recv_from(&mut buffer) {
@@ -167,7 +169,9 @@ fn ping(to: IpAddr, wait: Duration) -> bool {
                     return true;
                 }
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return false,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                return false;
+            }
             Err(_) => return false,
         }
     }

@@ -143,7 +143,7 @@ impl Cluster {
         for node in &mut self.nodes {
             node.start(server, &self.home, options.engine)?;
         }
-        self.nodes.iter().try_for_each(|node| eventually(DEADLINE, || node.ready()))
+        self.nodes.iter_mut().try_for_each(|node| node.wait_until_ready(DEADLINE))
     }
 
     /// Runs kubectl as the administrator and gives what it printed.

@@ -82,24 +82,24 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn pod(spec: serde_json::Value) -> Pod {
+    fn pod(spec: &serde_json::Value) -> Pod {
         serde_json::from_value(json!({"spec": spec})).unwrap()
     }
 
     #[test]
     fn an_image_names_a_program_and_its_ports() {
-        let app = pod(json!({"containers": [{"name": "a", "image": "postern.dev/demo-app:v1", "ports": [
+        let app = pod(&json!({"containers": [{"name": "a", "image": "postern.dev/demo-app:v1", "ports": [
             {"containerPort": 8080}, {"containerPort": 53, "protocol": "UDP"}]}]}));
         assert_eq!(Program::of(&app), Ok(Program::DemoApp { tcp: vec![8080], udp: vec![53] }));
-        let bare = pod(json!({"containers": [{"name": "a", "image": DEMO_APP}]}));
+        let bare = pod(&json!({"containers": [{"name": "a", "image": DEMO_APP}]}));
         assert_eq!(Program::of(&bare).unwrap().args(), ["pod", "demo-app", "--tcp=80"]);
-        let host = pod(json!({"hostNetwork": true, "containers": [{"name": "a", "image": "x"}]}));
+        let host = pod(&json!({"hostNetwork": true, "containers": [{"name": "a", "image": "x"}]}));
         assert_eq!(Program::of(&host), Ok(Program::Elsewhere));
     }
 
     #[test]
     fn another_image_is_refused_by_name() {
-        let other = pod(json!({"containers": [{"name": "a", "image": "nginx"}]}));
+        let other = pod(&json!({"containers": [{"name": "a", "image": "nginx"}]}));
         assert!(Program::of(&other).unwrap_err().contains("'nginx'"));
     }
 }

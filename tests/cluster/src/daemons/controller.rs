@@ -27,7 +27,7 @@ fn command(address: IpAddr, kubeconfig: &std::path::Path) -> Result<Command> {
     let mut command = Command::new(programs::postern()?);
     command.arg("controller").arg("--kubeconfig").arg(kubeconfig);
     command.args(["--namespace", NAMESPACE, "--xds", &at(XDS_PORT), "--webhook", &at(WEBHOOK_PORT)]);
-    command.args(["--webhook-url", &format!("https://{}/convert", at(WEBHOOK_PORT))]);
+    command.args(["--webhook-url", &format!("https://{}", at(WEBHOOK_PORT))]);
     command.args(["--server-name", &address.to_string(), "--admin", &at(CONTROLLER_ADMIN_PORT)]);
     command.arg("--install-crds");
     Ok(command)

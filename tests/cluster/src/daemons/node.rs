@@ -3,8 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use postern_tests_harness::apiserver::ApiServer;
 use postern_tests_harness::programs;
 use serde_json::Value;
@@ -126,29 +127,30 @@ impl Node {
 
     /// The body of `GET path` on the agent's admin address.
     pub fn agent_get(&self, path: &str) -> Result<String> {
-        self.get(NODE_ADMIN, path)
+        get(&self.seat, NODE_ADMIN, path)
     }
 
     /// The body of `GET path` on the proxy's admin address.
     pub fn proxy_get(&self, path: &str) -> Result<String> {
-        self.get(PROXY_ADMIN, path)
+        get(&self.seat, PROXY_ADMIN, path)
     }
 
-    fn get(&self, admin: &str, path: &str) -> Result<String> {
-        let mut command = self.command("curl");
-        command.args(["--silent", "--show-error", "--fail", "--max-time", "5"]);
-        tool::run(command.arg(format!("http://{admin}{path}")), "")
-    }
-
-    /// Fails unless agent and proxy say that they are ready.
-    pub(crate) fn ready(&self) -> Result<()> {
-        if self.agent.is_none() || self.proxy.is_none() {
-            bail!("{} has no daemons", self.name());
+    /// Waits until agent and proxy say that they are ready, as after one was started again.
+    pub fn wait_until_ready(&mut self, deadline: Duration) -> Result<()> {
+        let Node { seat, agent, proxy } = self;
+        for (daemon, admin) in [(agent, NODE_ADMIN), (proxy, PROXY_ADMIN)] {
+            let daemon = daemon.as_mut().context("this box was made without daemons")?;
+            daemon.wait_until(deadline, || get(seat, admin, "/readyz"))?;
         }
-        self.agent_get("/readyz").with_context(|| format!("the agent of {} is not ready", self.name()))?;
-        self.proxy_get("/readyz").with_context(|| format!("the proxy of {} is not ready", self.name()))?;
         Ok(())
     }
+}
+
+/// In the node's namespace, where the admin addresses are.
+fn get(seat: &Seat, admin: &str, path: &str) -> Result<String> {
+    let mut command = seat.command(Path::new("curl"));
+    command.args(["--silent", "--show-error", "--fail", "--max-time", "5"]);
+    tool::run(command.arg(format!("http://{admin}{path}")), "")
 }
 
 fn agent(seat: &Seat) -> Result<Command> {

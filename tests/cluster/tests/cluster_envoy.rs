@@ -1,0 +1,24 @@
+//! The tutorial on a cluster whose nodes have Envoy in place of the bundled proxy.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    dead_code,
+    reason = "a test fails by panicking; the story has more than this test tells"
+)]
+
+mod story;
+
+use postern_tests_cluster::Engine;
+use story::{POLICY, Story};
+
+#[test]
+fn the_tutorial_with_envoy() {
+    let story = Story::begin(Engine::Envoy);
+    story.is_open();
+    story.cluster.create(POLICY).unwrap();
+    story.is_enforced("rule1");
+    story.is_guarded();
+    story.cluster.kubectl(&["delete", "ciliumnetworkpolicy", "rule1"]).unwrap();
+    story.is_open();
+}
