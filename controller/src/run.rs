@@ -1,5 +1,6 @@
 //! Puts everything together.
 
+use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::convert::Infallible;
 use std::hash::{BuildHasher, Hasher};
@@ -149,7 +150,14 @@ impl Controller {
         let mut tasks: JoinSet<Infallible> = JoinSet::new();
         let watches = Watches { queue: seen_in, reach: reach.clone(), metrics: metrics.clone() };
         crate::watch::spawn(&mut tasks, &client, &watches);
-        let writer = Writer { index, seen, reports, events: events.clone(), metrics: metrics.clone() };
+        let writer = Writer {
+            index,
+            seen,
+            reports,
+            events: events.clone(),
+            metrics: metrics.clone(),
+            agents: HashMap::new(),
+        };
         // Compiling takes long compared to everything else here, so the index has a thread of its own. It ends with
         // the runtime.
         let runtime = tokio::runtime::Handle::current();

@@ -1,5 +1,6 @@
 //! The one task that owns the index: what was seen and what nodes acknowledge goes in, one after the other.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -21,6 +22,8 @@ pub(crate) struct Writer {
     pub(crate) reports: mpsc::Receiver<Report>,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
+    /// How many streams the agent of each node has: when it comes back, the new one may be there before the old is gone.
+    pub(crate) agents: HashMap<String, usize>,
 }
 
 impl Writer {
@@ -63,16 +66,23 @@ impl Writer {
         match event {
             xds::Event::Connected => {
                 self.metrics.clients.of(kind).inc();
+                if kind == ClientKind::Node {
+                    *self.agents.entry(node.clone()).or_default() += 1;
+                }
                 tracing::info!(node, %kind, "client connected");
             }
             xds::Event::Disconnected => {
                 self.metrics.clients.of(kind).dec();
+                if kind == ClientKind::Node {
+                    self.agent_gone(&node);
+                }
                 tracing::info!(node, %kind, "client gone; what it has stays in force there");
             }
             xds::Event::Acked { revision } => {
                 self.metrics.acks.inc();
-                if kind == ClientKind::Node {
-                    self.index.acknowledge(&node, revision);
+                match kind {
+                    ClientKind::Node => self.index.acknowledge(&node, revision),
+                    ClientKind::Proxy | ClientKind::Envoy => self.index.acknowledge_proxy(&node, revision),
                 }
             }
             xds::Event::AckedExcept { revision, refused } => {
@@ -93,6 +103,19 @@ impl Writer {
                     format!("{kind} on {node} refused {resource_type}: {detail}; it keeps what it had");
                 self.events.send(Notice::refused_by_node(reference(&about), &note));
             }
+        }
+    }
+}
+
+impl Writer {
+    fn agent_gone(&mut self, node: &str) {
+        let left = self.agents.get_mut(node).map_or(0, |streams| {
+            *streams = streams.saturating_sub(1);
+            *streams
+        });
+        if left == 0 {
+            self.agents.remove(node);
+            self.index.disconnected(node);
         }
     }
 }

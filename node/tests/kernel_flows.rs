@@ -23,9 +23,10 @@ const OTHER: u32 = 257;
 
 /// One endpoint, and peers of two identities.
 struct World {
-    root: Root,
     datapath: Datapath,
     ifindex: u32,
+    // Last, so that the datapath has given the folder up when it is removed.
+    root: Root,
 }
 
 impl World {

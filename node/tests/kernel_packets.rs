@@ -22,10 +22,11 @@ use postern_policy_core::port::Protocol;
 const WORLD: u32 = 2;
 
 struct World {
-    _root: Root,
     datapath: Datapath,
     events: Events,
     ifindex: u32,
+    // Last, so that the datapath has given the folder up when it is removed.
+    _root: Root,
 }
 
 impl World {
@@ -234,7 +235,7 @@ fn extension_headers_are_gone_through() {
         // Pieces.
         let piece = |offset: u16, more: u16, body: &[u8]| {
             let mut bytes = vec![UDP, 0];
-            bytes.extend((offset * 8 | more).to_be_bytes());
+            bytes.extend(((offset * 8) | more).to_be_bytes());
             bytes.extend([0, 0, 0, 7]);
             bytes.extend(body);
             packet(44, &bytes)

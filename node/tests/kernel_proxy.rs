@@ -33,12 +33,13 @@ const WAIT: Duration = Duration::from_secs(5);
 
 /// A client and a server on this node, and an uplink.
 struct World {
-    root: Root,
     datapath: Datapath,
     events: Events,
     client: u32,
     server: u32,
     uplink: u32,
+    // Last, so that the datapath has given the folder up when it is removed.
+    root: Root,
 }
 
 impl World {
@@ -160,6 +161,13 @@ fn a_packet_that_missed_the_proxy_is_dropped() {
         assert_eq!(world.dropped(did), Reason::NOT_STEERED, "from the node itself, say");
         let did = world.run(Hook::ToEndpoint, world.server, Mark::TO_PROXY, &syn);
         assert_eq!(world.dropped(did), Reason::NOT_STEERED, "there is no routing rule");
+        world.policy(world.server, 2, &open(), &open());
+        let did = world.run(Hook::ToEndpoint, world.server, Mark::TO_PROXY, &syn);
+        assert_eq!(
+            world.dropped(did),
+            Reason::NOT_STEERED,
+            "even if the server would take it: the client's policy"
+        );
         let did = world.run(Hook::ToUplink, world.uplink, Mark::TO_PROXY, &syn);
         assert_eq!(world.dropped(did), Reason::NOT_STEERED);
     });

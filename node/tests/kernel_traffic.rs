@@ -26,11 +26,12 @@ const WAIT: Duration = Duration::from_secs(5);
 
 /// Three pods: a server that only its friend may reach, the friend, and a stranger.
 struct World {
-    root: Root,
     datapath: Option<Datapath>,
     server: Pod,
     friend: Pod,
     stranger: Pod,
+    // Last, so that the datapath has given the folder up when it is removed.
+    root: Root,
 }
 
 impl World {

@@ -1,9 +1,10 @@
-//! `cargo xtask bench`: what a request costs, beside its peers, in one run.
+//! `cargo xtask bench`: what enforcing costs, beside its peers, in one run.
 //!
 //! This counts CPU time, not requests per second: on a shared machine it is the steadier of the two. The subjects
 //! take turns, so that what else the machine does falls on all of them, and the median of the turns counts.
 
 mod load;
+mod node;
 mod subject;
 
 use std::process::ExitCode;
@@ -26,6 +27,11 @@ pub(crate) enum Bench {
         after_help = "Example: cargo xtask bench proxy\n         cargo xtask bench proxy --turns 16 -o json"
     )]
     Proxy(ProxyArgs),
+    /// The node's programs beside no program and nftables with sets, and from a change of policy to its effect (root)
+    #[command(
+        after_help = "Example: cargo xtask bench node\n         cargo xtask bench node --turns 16 -o json"
+    )]
+    Node(node::NodeArgs),
 }
 
 /// How long, and how it is printed.
@@ -68,7 +74,10 @@ impl Row {
 
 /// Runs one of the benchmarks.
 pub(crate) fn run(workspace: &Workspace, bench: &Bench) -> Result<ExitCode> {
-    let Bench::Proxy(args) = bench;
+    let args = match bench {
+        Bench::Proxy(args) => args,
+        Bench::Node(args) => return node::run(workspace, args),
+    };
     tools::rust::ensure(workspace)?;
     tools::packages(&[("nginx", "nginx-light"), ("wrk", "wrk"), ("taskset", "util-linux")])?;
     let envoy = tools::envoy::ensure()?;

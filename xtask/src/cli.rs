@@ -57,8 +57,11 @@ enum Command {
         #[arg(long)]
         list: bool,
     },
-    /// Measure what a request costs, beside the peers, in one run
-    #[command(subcommand, after_help = "Example: cargo xtask bench proxy")]
+    /// Measure what enforcing costs, beside the peers, in one run
+    #[command(
+        subcommand,
+        after_help = "Example: cargo xtask bench proxy\n         cargo xtask bench node   (root)"
+    )]
     Bench(Bench),
 }
 

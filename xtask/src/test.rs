@@ -15,7 +15,7 @@ use crate::report::{Failure, Report};
 use crate::workspace::Workspace;
 use crate::{exec, tools};
 use plan::Plan;
-use suites::{AWAITED, SUITES, Suite};
+use suites::{SUITES, Suite};
 
 /// The names of the suites, for the command line.
 pub(crate) fn names() -> PossibleValuesParser {
@@ -33,8 +33,7 @@ pub(crate) fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
 /// Adds the suites to a longer run.
 pub(crate) fn steps(workspace: &Workspace, args: &TestArgs, report: &mut Report) -> Result<()> {
     let plan = Plan::of(workspace)?;
-    let left_out = |suite: &Suite| left_out(suite, args).or_else(|| awaited(suite, args, &plan));
-    let chosen: Vec<&Suite> = SUITES.iter().filter(|suite| left_out(suite).is_none()).collect();
+    let chosen: Vec<&Suite> = SUITES.iter().filter(|suite| left_out(suite, args).is_none()).collect();
     let mut prepared = None;
     report.step("test: prepare", Failure::Blocks, || {
         prepared = Some(prepare(workspace, &chosen, &plan)?);
@@ -42,7 +41,7 @@ pub(crate) fn steps(workspace: &Workspace, args: &TestArgs, report: &mut Report)
     });
     for suite in SUITES {
         let name = format!("test: {}", suite.name);
-        if let Some(how) = left_out(suite) {
+        if let Some(how) = left_out(suite, args) {
             report.excluded(&name, &how);
             continue;
         }
@@ -67,12 +66,6 @@ fn left_out(suite: &Suite, args: &TestArgs) -> Option<String> {
     } else {
         None
     }
-}
-
-/// Why a suite that nobody has left out has nothing to run. One that was asked for by name is to fail.
-fn awaited(suite: &Suite, args: &TestArgs, plan: &Plan) -> Option<String> {
-    let awaited = AWAITED.contains(&suite.name) && args.only.is_empty() && plan.is_empty(suite);
-    awaited.then(|| format!("it has no test yet: no file tests/{}….rs", suite.name))
 }
 
 /// Installs and builds what the suites need; gives the variables that tell them where it is.

@@ -57,10 +57,10 @@ impl TransparentArgs {
                 if known != Some(taken) {
                     match &offered {
                         Ok(()) => {
-                            tracing::info!(root = %root.display(), "the node's kernel tables have the listeners")
+                            tracing::info!(root = %root.display(), "the node's kernel tables have the listeners");
                         }
                         Err(error) => {
-                            tracing::warn!(%error, "no node has taken the listeners yet: nothing is steered here")
+                            tracing::warn!(%error, "no node has taken the listeners yet: nothing is steered here");
                         }
                     }
                 }

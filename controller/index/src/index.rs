@@ -171,6 +171,14 @@ impl Index {
         }
     }
 
+    /// The proxy of a node, ours or an Envoy, has taken everything up to this revision.
+    pub fn acknowledge_proxy(&mut self, node: &str, revision: u64) {
+        if let Some(state) = self.states.get_mut(node) {
+            state.acknowledge_proxy(revision);
+            self.publish(&mut Changes::default());
+        }
+    }
+
     /// A node's agent is gone: for `Disconnected` of its last stream.
     pub fn disconnected(&mut self, node: &str) {
         if let Some(state) = self.states.get_mut(node) {

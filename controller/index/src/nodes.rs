@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use postern_policy_wire::Endpoint;
+use postern_policy_wire::{Action, Endpoint};
 use postern_xds::resource::{EncodeError, Versioned};
 
 /// One node.
@@ -13,6 +13,8 @@ pub(crate) struct NodeState {
     /// The revision that each endpoint's policy is of.
     changed: BTreeMap<String, u64>,
     acknowledged: u64,
+    /// What the proxy of the node has acknowledged.
+    proxied: u64,
     /// What it refused when it acknowledged.
     refused: BTreeSet<String>,
     /// Whether an agent follows: only then is there something to wait for.
@@ -62,6 +64,11 @@ impl NodeState {
         }
     }
 
+    /// The proxy has taken everything up to this revision.
+    pub(crate) fn acknowledge_proxy(&mut self, revision: u64) {
+        self.proxied = self.proxied.max(revision);
+    }
+
     /// The agent is gone. What it has stays in force there, and it starts over when it comes back.
     pub(crate) fn disconnected(&mut self) {
         self.follows = false;
@@ -82,10 +89,13 @@ impl NodeState {
         self.withheld.keys().copied().collect()
     }
 
-    /// Whether the node has taken the endpoint as it is now.
+    /// Whether the node has taken the endpoint as it is now: its agent, and where there are HTTP rules its proxy.
     pub(crate) fn enforces(&self, name: &str) -> bool {
-        self.changed.get(name).is_some_and(|revision| *revision <= self.acknowledged)
+        let Some(revision) = self.changed.get(name) else { return false };
+        let needs_no_proxy = || self.endpoints.get(name).is_some_and(|endpoint| !has_http(endpoint.value()));
+        *revision <= self.acknowledged
             && !self.refused.contains(name)
+            && (*revision <= self.proxied || needs_no_proxy())
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -100,4 +110,9 @@ impl NodeState {
     pub(crate) fn take_dirty(&mut self) -> bool {
         std::mem::take(&mut self.dirty)
     }
+}
+
+fn has_http(endpoint: &Endpoint) -> bool {
+    let rules = endpoint.ingress.rules.iter().chain(&endpoint.egress.rules);
+    rules.into_iter().any(|rule| matches!(rule.action, Action::Http(_)))
 }

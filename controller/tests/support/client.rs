@@ -1,4 +1,4 @@
-//! An xDS client in place of a node agent.
+//! xDS clients in place of a node's agent and proxy.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -36,14 +36,18 @@ impl Follower {
         token: &Path,
         answer: Answer,
     ) -> Result<Self> {
-        let client = Client::new(ClientConfig {
-            endpoint: format!("https://{server}"),
-            server_name: None,
-            authority: Pem::File(ca.to_owned()),
-            credentials: ClientCredentials::Token(token.to_owned()),
-            node: node.to_owned(),
-            kind: Kind::Node,
-        })?;
+        let client = |kind| {
+            Client::new(ClientConfig {
+                endpoint: format!("https://{server}"),
+                server_name: None,
+                authority: Pem::File(ca.to_owned()),
+                credentials: ClientCredentials::Token(token.to_owned()),
+                node: node.to_owned(),
+                kind,
+            })
+        };
+        // HTTP rules are in force once the proxy, too, has taken them.
+        let (client, proxy) = (client(Kind::Node)?, client(Kind::Proxy)?);
         let connection = client.connection();
         let latest = Arc::new(Mutex::new(None));
         let (stop, stopped) = oneshot::channel();
@@ -63,6 +67,7 @@ impl Follower {
             runtime.block_on(async {
                 tokio::select! {
                     never = client.follow(apply) => match never {},
+                    never = proxy.follow(|_| async { Ok(()) }) => match never {},
                     _ = stopped => {}
                 }
             });

@@ -39,11 +39,11 @@ pub struct Config {
     pub abi: u32,
     /// Moves whenever an address changes its identity: every flow is then judged again.
     pub identity_version: u32,
-    /// The next policy number to give out. Numbers are never used twice, because a flow may still
-    /// carry an old one.
-    pub next_policy: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// The next number to give to a policy or to a service's backends. Numbers are never used twice,
+    /// because a flow may still carry an old one.
+    pub next_number: u32,
+    /// How many services there are.
+    pub services: u32,
 }
 
 const _: () = assert!(size_of::<Endpoint>() == 32);

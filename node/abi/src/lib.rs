@@ -14,6 +14,7 @@ mod fragment;
 mod pod;
 mod policy;
 mod reason;
+mod service;
 mod steer;
 
 pub use address::Address;
@@ -23,6 +24,7 @@ pub use event::Event;
 pub use fragment::{FragmentKey, FragmentValue};
 pub use policy::{PolicyKey, PolicyValue, Verdict, WORLD, direction};
 pub use reason::{Counter, Reason};
+pub use service::{BackendKey, ServiceKey, ServiceValue, Translated, TranslationKey};
 pub use steer::{Mark, SteeredKey, listener};
 
 /// The version of all layouts in this crate; the folder in bpffs bears it.

@@ -2,8 +2,8 @@
 #![allow(unsafe_code, reason = "aya's marker for types that are plain bytes is an unsafe trait")]
 
 use crate::{
-    Address, Config, Counter, CtKey, CtValue, Endpoint, Event, FragmentKey, FragmentValue, PolicyKey,
-    PolicyValue, SteeredKey,
+    Address, BackendKey, Config, Counter, CtKey, CtValue, Endpoint, Event, FragmentKey, FragmentValue,
+    PolicyKey, PolicyValue, ServiceKey, ServiceValue, SteeredKey, Translated, TranslationKey,
 };
 
 macro_rules! pod {
@@ -28,6 +28,11 @@ pod! {
     FragmentKey = 16 + 16 + 4 + 4 + 1 + 7;
     FragmentValue = 2 + 2 + 2 + 2;
     SteeredKey = 16 + 16 + 2 + 2 + 4;
+    ServiceKey = 16 + 2 + 1 + 5;
+    ServiceValue = 4 + 4;
+    BackendKey = 4 + 4;
+    Translated = 16 + 4 + 2 + 2;
+    TranslationKey = 16 + 4 + 2 + 2 + 1 + 7;
     Event = 16 + 16 + 8 + 4 + 4 + 4 + 2 + 2 + 1 + 1 + 1 + 1 + 1 + 3;
     Counter = 8 + 8;
 }

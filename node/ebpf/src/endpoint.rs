@@ -8,7 +8,7 @@ use crate::conntrack::{self, side};
 use crate::maps::{ENDPOINTS, LOCAL};
 use crate::packet::{ABSENT, Outcome, PASS, STEER, Scratch, drop, ifindex, kind, mark, protocol};
 use crate::policy::{self, Answer};
-use crate::{events, parse, steer};
+use crate::{events, parse, service, steer};
 
 /// What the endpoint sends.
 #[classifier]
@@ -27,7 +27,10 @@ pub(crate) fn from_endpoint(ctx: TcContext) -> i32 {
 #[classifier]
 pub(crate) fn to_endpoint(ctx: TcContext) -> i32 {
     let Some(scratch) = Scratch::take(ifindex(&ctx), direction::INGRESS) else { return events::fail(&ctx) };
-    let outcome = received(&ctx, scratch);
+    let mut outcome = received(&ctx, scratch);
+    if outcome == PASS {
+        outcome = service::to_service(&ctx, scratch);
+    }
     events::finish(&ctx, scratch, outcome)
 }
 
@@ -50,6 +53,10 @@ fn sent(ctx: &TcContext, scratch: &mut Scratch) -> Outcome {
     }
     if endpoint.flags & EndpointFlags::CLOSED != 0 {
         return drop(Reason::POLICY_MAP_FULL);
+    }
+    let outcome = service::to_backend(ctx, scratch);
+    if outcome != PASS {
+        return outcome;
     }
     let at = scratch.ifindex;
     // The answers to the proxy's own connection go to the proxy, not to the client whose address it used.

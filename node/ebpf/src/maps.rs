@@ -4,8 +4,8 @@ use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, RingBuf, SockMap};
 use postern_node_abi::{
-    Address, Config, Counter, CtKey, CtValue, Endpoint, FragmentKey, FragmentValue, PolicyKey, PolicyValue,
-    Reason, SteeredKey, listener,
+    Address, BackendKey, Config, Counter, CtKey, CtValue, Endpoint, FragmentKey, FragmentValue, PolicyKey,
+    PolicyValue, Reason, ServiceKey, ServiceValue, SteeredKey, Translated, TranslationKey, listener,
 };
 
 use crate::packet::Scratch;
@@ -37,6 +37,18 @@ pub(crate) static FRAGMENTS: LruHashMap<FragmentKey, FragmentValue> = LruHashMap
 /// Connections that were handed to the proxy.
 #[map]
 pub(crate) static STEERED: LruHashMap<SteeredKey, u32> = LruHashMap::pinned(65_536, 0);
+/// Services.
+#[map]
+pub(crate) static SERVICES: HashMap<ServiceKey, ServiceValue> = HashMap::pinned(16_384, 0);
+/// Their backends.
+#[map]
+pub(crate) static BACKENDS: HashMap<BackendKey, Translated> = HashMap::pinned(65_536, BPF_F_NO_PREALLOC);
+/// The backend that a client's flow to a service goes to.
+#[map]
+pub(crate) static TO_BACKEND: LruHashMap<TranslationKey, Translated> = LruHashMap::pinned(65_536, 0);
+/// The service that a backend's flow to a client comes from.
+#[map]
+pub(crate) static TO_SERVICE: LruHashMap<TranslationKey, Translated> = LruHashMap::pinned(65_536, 0);
 /// The proxy's listening sockets.
 #[map]
 pub(crate) static LISTENERS: SockMap = SockMap::pinned(listener::COUNT, 0);

@@ -83,7 +83,6 @@ fn listens_at(socket: &OwnedFd) -> Option<SocketAddr> {
 
 fn is_transparent(socket: &OwnedFd, address: SocketAddr) -> bool {
     let socket = SockRef::from(socket);
-    let transparent =
-        if address.is_ipv4() { socket.ip_transparent_v4() } else { socket.ip_transparent_v6() };
+    let transparent = if address.is_ipv4() { socket.ip_transparent_v4() } else { socket.ip_transparent_v6() };
     transparent.unwrap_or(false)
 }

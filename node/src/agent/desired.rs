@@ -44,8 +44,7 @@ impl Desired {
         let identities = identities.collect();
         let (set, quarantined) = decode_bundle(bundle)?;
         let endpoints = set.endpoints().iter().map(|endpoint| {
-            let desired =
-                DesiredEndpoint { addresses: endpoint.addresses.clone(), policy: lower(endpoint) };
+            let desired = DesiredEndpoint { addresses: endpoint.addresses.clone(), policy: lower(endpoint) };
             (endpoint.name.clone(), desired)
         });
         Ok(Self { endpoints: endpoints.collect(), identities, services, quarantined })

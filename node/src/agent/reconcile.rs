@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
+use postern_policy_core::port::Protocol;
 use postern_policy_core::world::WorkloadName;
+use postern_xds::service as xds;
 use tokio::sync::watch;
 
 use super::desired::{Desired, DesiredEndpoint};
 use super::status::{EndpointStatus, NodeStatus};
-use crate::datapath::{Applied, Datapath, DatapathError, EndpointState};
+use crate::datapath::{Applied, Datapath, DatapathError, EndpointState, Service};
 use crate::devices::{DeviceError, Devices};
 
 /// What the agent is told at start.
@@ -116,7 +118,12 @@ impl Agent {
             let device = found.get(name).copied();
             let applied = self.endpoint(name, endpoint, device);
             let entries = endpoint.policy.ingress.entries.len() + endpoint.policy.egress.entries.len();
-            statuses.push(EndpointStatus { name: name.to_string(), device, entries, enforced: applied.is_ok() });
+            statuses.push(EndpointStatus {
+                name: name.to_string(),
+                device,
+                entries,
+                enforced: applied.is_ok(),
+            });
             problems.extend(applied.err().filter(|problem| !self.is_elsewhere(problem)));
         }
         problems.extend(self.remove_gone(&found).err().map(Problem::from));
@@ -158,6 +165,7 @@ impl Agent {
 
     async fn tables(&mut self, desired: &Desired) -> Result<(), Problem> {
         self.datapath.set_identities(desired.identities.iter().copied())?;
+        self.datapath.set_services(desired.services.iter().flat_map(services))?;
         for uplink in self.uplinks().await? {
             self.datapath.attach_uplink(uplink)?;
         }
@@ -194,6 +202,24 @@ impl Agent {
             None => Ok(()),
         }
     }
+}
+
+/// What the kernel translates for a service: each of its addresses and ports, to the workloads of the same family.
+fn services(service: &xds::Service) -> impl Iterator<Item = Service> {
+    let pairs =
+        service.ports.iter().flat_map(|port| service.addresses.iter().map(move |address| (port, *address)));
+    pairs.filter_map(|(port, address)| {
+        let protocol = match port.protocol {
+            xds::TransportProtocol::Tcp => Protocol::Tcp.number(),
+            xds::TransportProtocol::Udp => Protocol::Udp.number(),
+            // It is not translated: its packets go on as they are.
+            xds::TransportProtocol::Sctp => return None,
+        };
+        let same_family =
+            port.backends.iter().filter(|backend| backend.address.is_ipv4() == address.is_ipv4());
+        let backends = same_family.map(|backend| (backend.address, backend.port).into()).collect();
+        Some(Service { address, port: port.port, protocol, backends })
+    })
 }
 
 /// The kernel's record, and an address that it has no room for.

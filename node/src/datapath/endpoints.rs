@@ -100,7 +100,7 @@ impl Datapath {
         table: Table,
     ) -> Result<Applied, DatapathError> {
         let entries = table.len();
-        let record = Endpoint { policy: self.next_policy()?, ..record };
+        let record = Endpoint { policy: self.next_number()?, ..record };
         if self.write(record.policy, &table)? {
             self.switch(ifindex, record, table)?;
             return Ok(Applied::Written { entries });
@@ -159,12 +159,12 @@ impl Datapath {
         Ok(())
     }
 
-    /// A number that no policy had. It is written down before it is used: flows may carry it for longer
+    /// A number that no policy and no service had. It is written down before it is used: flows may carry it for longer
     /// than the agent lives.
-    fn next_policy(&mut self) -> Result<u32, DatapathError> {
+    pub(super) fn next_number(&mut self) -> Result<u32, DatapathError> {
         let mut config = self.config()?;
-        let number = config.next_policy;
-        config.next_policy = number.checked_add(1).ok_or(DatapathError::PolicyNumbers)?;
+        let number = config.next_number;
+        config.next_number = number.checked_add(1).ok_or(DatapathError::Numbers)?;
         self.set_config(config)?;
         Ok(number)
     }

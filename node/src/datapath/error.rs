@@ -1,6 +1,7 @@
 //! What can go wrong, and what to do about it.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use aya::EbpfError;
@@ -117,11 +118,19 @@ pub enum DatapathError {
         /// How many fit.
         capacity: usize,
     },
-    /// Every policy number was used.
+    /// A service's backend is of the other family.
+    #[error("the service {service} has the backend {backend}, which is not of the same family")]
+    Family {
+        /// The service's address.
+        service: IpAddr,
+        /// The backend's.
+        backend: IpAddr,
+    },
+    /// Every number was used.
     #[error(
-        "all numbers for policies were used: run `postern node cleanup`, which lifts enforcement, and start again"
+        "all numbers for policies and services were used: run `postern node cleanup`, which lifts enforcement, and start again"
     )]
-    PolicyNumbers,
+    Numbers,
     /// The events are read by somebody else.
     #[error("the events are being read already")]
     EventsTaken,

@@ -13,7 +13,7 @@ use super::error::DatapathError;
 pub(super) struct Folder {
     root: PathBuf,
     /// The lock is on the folder itself, and the kernel gives it back however the agent ends.
-    _lock: File,
+    lock: File,
 }
 
 impl Folder {
@@ -32,7 +32,7 @@ impl Folder {
     pub(super) fn lock(root: &Path) -> Result<Self, DatapathError> {
         let file = File::open(root).map_err(DatapathError::folder(root))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { root: root.to_owned(), _lock: file }),
+            Ok(()) => Ok(Self { root: root.to_owned(), lock: file }),
             Err(TryLockError::WouldBlock) => Err(DatapathError::Busy { root: root.to_owned() }),
             Err(TryLockError::Error(source)) => Err(DatapathError::Folder { path: root.to_owned(), source }),
         }
@@ -48,6 +48,14 @@ impl Folder {
 
     pub(super) fn links(&self) -> PathBuf {
         version_below(&self.root).join("links")
+    }
+}
+
+impl Drop for Folder {
+    /// Closing is not enough: a child that another thread is just starting has the file open as well, until
+    /// it is another program. What cannot be unlocked goes with the process.
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
     }
 }
 

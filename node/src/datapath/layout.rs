@@ -5,8 +5,8 @@ use std::path::Path;
 use aya::maps::{MapInfo, MapType};
 use aya::util::KernelVersion;
 use postern_node_abi::{
-    Address, Config, Counter, CtKey, CtValue, Endpoint, FragmentKey, FragmentValue, PolicyKey, PolicyValue,
-    SteeredKey,
+    Address, BackendKey, Config, Counter, CtKey, CtValue, Endpoint, FragmentKey, FragmentValue, PolicyKey,
+    PolicyValue, ServiceKey, ServiceValue, SteeredKey, Translated, TranslationKey,
 };
 
 use super::Sizes;
@@ -31,7 +31,7 @@ const fn layout(name: &'static str, kind: MapType, key: usize, value: usize) -> 
 }
 
 /// The pinned maps, in the types of the crate that both sides share.
-const MAPS: [Layout; 12] = [
+const MAPS: [Layout; 16] = [
     layout("ENDPOINTS", MapType::Hash, size_of::<u32>(), size_of::<Endpoint>()),
     layout("LOCAL", MapType::Hash, size_of::<Address>(), size_of::<u32>()),
     layout("IDENTITIES_V4", MapType::LpmTrie, PREFIX + size_of::<[u8; 4]>(), size_of::<u32>()),
@@ -41,6 +41,10 @@ const MAPS: [Layout; 12] = [
     layout("CONNTRACK", MapType::LruHash, size_of::<CtKey>(), size_of::<CtValue>()),
     layout("FRAGMENTS", MapType::LruHash, size_of::<FragmentKey>(), size_of::<FragmentValue>()),
     layout("STEERED", MapType::LruHash, size_of::<SteeredKey>(), size_of::<u32>()),
+    layout("SERVICES", MapType::Hash, size_of::<ServiceKey>(), size_of::<ServiceValue>()),
+    layout("BACKENDS", MapType::Hash, size_of::<BackendKey>(), size_of::<Translated>()),
+    layout("TO_BACKEND", MapType::LruHash, size_of::<TranslationKey>(), size_of::<Translated>()),
+    layout("TO_SERVICE", MapType::LruHash, size_of::<TranslationKey>(), size_of::<Translated>()),
     layout("LISTENERS", MapType::SockMap, size_of::<u32>(), size_of::<u32>()),
     layout("COUNTERS", MapType::PerCpuArray, size_of::<u32>(), size_of::<Counter>()),
     layout("EVENTS", MapType::RingBuf, 0, 0),
@@ -54,6 +58,8 @@ pub(super) fn entries(folder: &Folder, sizes: Sizes) -> Result<Vec<(&'static str
         ("IDENTITIES_V4", sizes.identities),
         ("IDENTITIES_V6", sizes.identities),
         ("CONNTRACK", sizes.flows),
+        ("TO_BACKEND", sizes.flows),
+        ("TO_SERVICE", sizes.flows),
     ];
     for layout in &MAPS {
         let path = folder.maps().join(layout.name);

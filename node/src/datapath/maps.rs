@@ -2,7 +2,10 @@
 
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray};
-use postern_node_abi::{Address, Config, Counter, Endpoint, PolicyKey, PolicyValue};
+use postern_node_abi::{
+    Address, BackendKey, Config, Counter, Endpoint, PolicyKey, PolicyValue, ServiceKey, ServiceValue,
+    Translated,
+};
 
 use super::error::DatapathError;
 
@@ -12,6 +15,8 @@ pub(super) struct Maps {
     pub(super) identities_v4: LpmTrie<MapData, [u8; 4], u32>,
     pub(super) identities_v6: LpmTrie<MapData, Address, u32>,
     pub(super) policy: LpmTrie<MapData, PolicyKey, PolicyValue>,
+    pub(super) services: HashMap<MapData, ServiceKey, ServiceValue>,
+    pub(super) backends: HashMap<MapData, BackendKey, Translated>,
     pub(super) config: Array<MapData, Config>,
     pub(super) counters: PerCpuArray<MapData, Counter>,
 }
@@ -24,6 +29,8 @@ impl Maps {
             identities_v4: take(programs, "IDENTITIES_V4")?,
             identities_v6: take(programs, "IDENTITIES_V6")?,
             policy: take(programs, "POLICY")?,
+            services: take(programs, "SERVICES")?,
+            backends: take(programs, "BACKENDS")?,
             config: take(programs, "CONFIG")?,
             counters: take(programs, "COUNTERS")?,
         })

@@ -10,7 +10,7 @@ use std::path::Path;
 use aya::programs::SchedClassifier;
 use aya::{Ebpf, EbpfLoader};
 use ipnet::IpNet;
-use postern_node_abi::{ABI_VERSION, Config};
+use postern_node_abi::{ABI_VERSION, Config, ServiceKey};
 
 mod cleanup;
 mod counters;
@@ -25,6 +25,7 @@ mod layout;
 mod links;
 mod listener;
 mod maps;
+mod services;
 mod status;
 mod table;
 
@@ -36,11 +37,13 @@ pub use events::{Events, FlowEvent, FlowVerdict};
 pub use hook::Hook;
 pub use listener::register_listener;
 pub use postern_node_abi::Reason;
+pub use services::Service;
 pub use status::{EndpointStatus, Status};
 
 use endpoints::Known;
 use folder::Folder;
 use maps::Maps;
+use services::Backends;
 
 /// The kernel programs, as they come out of the build script.
 static PROGRAMS: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/postern-node-ebpf"));
@@ -70,6 +73,7 @@ pub struct Datapath {
     maps: Maps,
     endpoints: BTreeMap<u32, Known>,
     identities: BTreeMap<IpNet, u32>,
+    services: BTreeMap<ServiceKey, Backends>,
     events: Option<aya::maps::MapData>,
 }
 
@@ -98,11 +102,13 @@ impl Datapath {
             maps,
             endpoints: BTreeMap::new(),
             identities: BTreeMap::new(),
+            services: BTreeMap::new(),
             events: Some(events),
         };
         datapath.adopt_config()?;
         datapath.adopt_endpoints()?;
         datapath.adopt_identities()?;
+        datapath.adopt_services()?;
         datapath.load_programs()?;
         datapath.adopt_links()?;
         Ok(datapath)
@@ -121,7 +127,7 @@ impl Datapath {
         if config.abi != 0 {
             return Err(DatapathError::Version { found: config.abi, root: self.folder.root().to_owned() });
         }
-        let first = Config { abi: ABI_VERSION, identity_version: 1, next_policy: 1, reserved: 0 };
+        let first = Config { abi: ABI_VERSION, identity_version: 1, next_number: 1, services: 0 };
         self.set_config(first)
     }
 

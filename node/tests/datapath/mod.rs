@@ -67,8 +67,9 @@ impl Root {
 
 impl Drop for Root {
     fn drop(&mut self) {
-        if let Err(error) = datapath::cleanup(&self.0) {
-            eprintln!("{} is left over: {error}", self.0.display());
+        let removed = datapath::cleanup(&self.0);
+        if !thread::panicking() {
+            removed.unwrap();
         }
     }
 }
@@ -161,6 +162,22 @@ pub(crate) fn run_marked(datapath: &Datapath, hook: Hook, ifindex: u32, mark: u3
         -1 => Did::Pass,
         other => panic!("the program returned {other}"),
     }
+}
+
+/// The packet as a program that lets it pass leaves it.
+pub(crate) fn changed(datapath: &Datapath, hook: Hook, ifindex: u32, packet: &[u8]) -> Vec<u8> {
+    let context = context(ifindex, 0);
+    let mut after = vec![0; packet.len()];
+    let options = TestRunOptions {
+        data_in: Some(packet),
+        data_out: Some(&mut after),
+        ctx_in: Some(&context),
+        repeat: 1,
+        ..TestRunOptions::default()
+    };
+    let result = datapath.program(hook).unwrap().test_run(options).unwrap();
+    assert_eq!(result.return_value.cast_signed(), -1, "it does not pass");
+    after
 }
 
 /// A `__sk_buff` with a device and a mark.

@@ -136,3 +136,65 @@ pub(crate) fn icmp(kind: u8, id: u16) -> Vec<u8> {
     body.extend([0, 1]);
     body
 }
+
+/// The packet with all its checksums right. It is whole, without options or extension headers.
+pub(crate) fn checksummed(mut packet: Vec<u8>) -> Vec<u8> {
+    let transport = transport(&packet);
+    if packet[14] >> 4 == 4 {
+        packet[24..26].fill(0);
+        let sum = !sum(&packet[14..34]);
+        packet[24..26].copy_from_slice(&sum.to_be_bytes());
+    }
+    let place = transport + if protocol(&packet) == TCP { 16 } else { 6 };
+    packet[place..place + 2].fill(0);
+    let sum = !pseudo(&packet);
+    packet[place..place + 2].copy_from_slice(&sum.to_be_bytes());
+    packet
+}
+
+/// Whether all its checksums are right.
+pub(crate) fn is_right(packet: &[u8]) -> bool {
+    let header = packet[14] >> 4 != 4 || sum(&packet[14..34]) == 0xffff;
+    let none = protocol(packet) == UDP && packet[transport(packet) + 6..][..2] == [0, 0];
+    header && (none || pseudo(packet) == 0xffff)
+}
+
+/// The ends of a whole packet.
+pub(crate) fn ends(packet: &[u8]) -> Ends {
+    let ip = |v4: usize, v6: usize| -> IpAddr {
+        match packet[14] >> 4 {
+            4 => <[u8; 4]>::try_from(&packet[v4..v4 + 4]).unwrap().into(),
+            _ => <[u8; 16]>::try_from(&packet[v6..v6 + 16]).unwrap().into(),
+        }
+    };
+    let port = |at: usize| u16::from_be_bytes(packet[transport(packet) + at..][..2].try_into().unwrap());
+    Ends { from: (ip(26, 22), port(0)), to: (ip(30, 38), port(2)) }
+}
+
+fn transport(packet: &[u8]) -> usize {
+    if packet[14] >> 4 == 4 { 34 } else { 54 }
+}
+
+fn protocol(packet: &[u8]) -> u8 {
+    if packet[14] >> 4 == 4 { packet[23] } else { packet[20] }
+}
+
+/// The sum over the transport's part and what it covers of the network's header.
+fn pseudo(packet: &[u8]) -> u16 {
+    let body = &packet[transport(packet)..];
+    let addresses = if packet[14] >> 4 == 4 { &packet[26..34] } else { &packet[22..54] };
+    let mut bytes = addresses.to_vec();
+    bytes.extend([0, protocol(packet)]);
+    bytes.extend(u16::try_from(body.len()).unwrap().to_be_bytes());
+    bytes.extend(body);
+    sum(&bytes)
+}
+
+fn sum(bytes: &[u8]) -> u16 {
+    let word = |pair: &[u8]| u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]));
+    let mut sum: u32 = bytes.chunks(2).map(word).sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    u16::try_from(sum).unwrap()
+}

@@ -81,7 +81,7 @@ impl Pod {
                 (tcp, UdpSocket::bind((address, port)).unwrap())
             });
             thread::spawn(move || {
-                tcp.incoming().flatten().for_each(|stream| drop(thread::spawn(|| echo(stream))))
+                tcp.incoming().flatten().for_each(|stream| drop(thread::spawn(|| echo(stream))));
             });
             thread::spawn(move || {
                 let mut buffer = [0; 64];

@@ -20,6 +20,7 @@ use crate::net::Network;
 use crate::options::Options;
 use crate::proc::ProcessId;
 use crate::run::RunId;
+use crate::services::ServiceProxy;
 use crate::subnets::Subnets;
 use crate::{control, exec, tool, traces};
 
@@ -105,7 +106,7 @@ impl Cluster {
             network,
             home: self.home.clone(),
             program: options.program.clone(),
-            services: options.services,
+            services: if options.daemons { options.services } else { ServiceProxy::PodNft },
         })?);
         for path in &options.manifests {
             let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;

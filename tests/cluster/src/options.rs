@@ -30,7 +30,7 @@ pub struct Options {
     pub daemons: bool,
     /// Which proxy.
     pub engine: Engine,
-    /// Who translates service addresses.
+    /// Who translates service addresses. Without daemons, nftables does.
     pub services: ServiceProxy,
     /// Manifests (accounts, rules) that are applied before the daemons start.
     pub manifests: Vec<PathBuf>,
@@ -52,7 +52,7 @@ impl Options {
             nodes: 2,
             daemons: true,
             engine: Engine::Bundled,
-            services: ServiceProxy::PodNft,
+            services: ServiceProxy::None,
             manifests: Vec::new(),
             controller_account: None,
             progress: false,

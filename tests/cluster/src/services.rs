@@ -1,6 +1,4 @@
-//! Service addresses, translated inside each pod's namespace, for as long as nothing else does it.
-//!
-//! The pod's packets then leave with the address of the backend, as the node's programs want to see them.
+//! Service addresses, translated inside each pod's namespace, where no agent runs that does it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,9 +15,9 @@ const TABLE: &str = "inet postern_services";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum ServiceProxy {
     /// nftables in each pod's namespace
-    #[default]
     PodNft,
-    /// Nobody: it is left to the node's agent
+    /// Nobody but the node's agent
+    #[default]
     None,
 }
 

@@ -74,12 +74,14 @@ fn daemons_enforce_can_be_killed_and_leave_nothing() {
     cluster.controller().unwrap().restart().unwrap();
     cluster.wait_for_controller(SOON).unwrap();
     wait_for_status(&cluster, "app2", "/private", Ok(403));
-    let dropped = eventually(SOON, || {
+    let denied = eventually(SOON, || {
         let flows = [1, 2].map(|number| cluster.node(number).unwrap().flows().unwrap()).concat();
-        let dropped = flows.into_iter().find(|flow| flow["verdict"] == "dropped");
-        dropped.context("no dropped flow")
+        let denied =
+            |flow: &&serde_json::Value| flow["verdict"] == "dropped" && flow["reason"] == "policy-denied";
+        flows.iter().find(denied).cloned().context("no flow was dropped by policy")
     });
-    assert_eq!(dropped.unwrap()["reason"], "policy-denied");
+    let endpoint = denied.unwrap()["endpoint"].as_str().unwrap().to_owned();
+    assert!(endpoint.starts_with("default/app1-"), "{endpoint}");
 
     assert_eq!(Traces::of(run).unwrap().pins.len(), 2);
     drop(cluster);

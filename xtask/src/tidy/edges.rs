@@ -35,7 +35,7 @@ fn refused(folder: &str, dependency: &Dependency, target: &str) -> Option<String
     let dev = dependency.kind.as_deref() == Some("dev");
     let allowed = match row.may {
         May::Any => true,
-        May::Only(targets) => targets.contains(&target) || (dev && table::is_test(target)),
+        May::Only(targets) => targets.contains(&target) || (dev && table::for_tests(folder, target)),
     };
     (!allowed).then(|| {
         let kind = dependency.kind.as_deref().unwrap_or("normal");

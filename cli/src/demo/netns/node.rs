@@ -45,7 +45,11 @@ impl<'n> Node<'n> {
             command.args(["proxy", "--transparent", "--log", "warn", "--admin", &PROXY_ADMIN.to_string()]);
             command.arg("--bundle").arg(&bundle).arg("--bpffs").arg(&bpffs);
         })?;
-        node.wait(|status| status["applied"] == true && status["problems"] == Value::Array(Vec::new()), 1)?;
+        let is_up = |status: &Value| {
+            let problems = status.get("problems").and_then(Value::as_array);
+            status.get("applied") == Some(&Value::Bool(true)) && problems.is_some_and(Vec::is_empty)
+        };
+        node.wait(is_up, 1)?;
         Ok(node)
     }
 
@@ -56,8 +60,12 @@ impl<'n> Node<'n> {
             let sent = Command::new("kill").args(["-HUP", &child.id().to_string()]).status();
             sent.context("cannot run kill")?;
         }
-        let has_entries = |endpoint: &Value| endpoint["entries"].as_u64().is_some_and(|entries| entries > 0);
-        self.wait(|status| status["endpoints"].as_array().is_some_and(|all| all.iter().any(has_entries)), 2)
+        let has_entries = |endpoint: &Value| endpoint.get("entries").and_then(Value::as_u64) > Some(0);
+        let enforces = |status: &Value| {
+            let endpoints = status.get("endpoints").and_then(Value::as_array);
+            endpoints.is_some_and(|all| all.iter().any(has_entries))
+        };
+        self.wait(enforces, 2)
     }
 
     /// What the kernel dropped of the story, each thing once.
@@ -65,20 +73,21 @@ impl<'n> Node<'n> {
         let text = fs::read_to_string(self.file("flows.json")).context("the node wrote no flows")?;
         let mut lines: Vec<String> = Vec::new();
         for flow in text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
-            let field = |name: &str| flow[name].as_str().unwrap_or("?").to_owned();
+            let field = |name: &str| flow.get(name).and_then(Value::as_str).unwrap_or("?").to_owned();
+            // What systems do of themselves, such as announcing their addresses, is no part of it.
+            if field("protocol") != "TCP" || field("verdict") != "dropped" {
+                continue;
+            }
             let source = field("source");
             let from = source.rsplit_once(':').map_or(source.as_str(), |(address, _)| address);
             let line = format!(
-                "  {} {}: {} {from} → {} at {} ({})\n",
+                "  {} dropped: TCP {from} → {} at {} ({})\n",
                 field("direction"),
-                field("verdict"),
-                field("protocol"),
                 field("destination"),
                 field("endpoint"),
                 field("reason"),
             );
-            // What systems do of themselves, such as announcing their addresses, is no part of it.
-            if flow["protocol"] == "TCP" && flow["verdict"] == "dropped" && !lines.contains(&line) {
+            if !lines.contains(&line) {
                 lines.push(line);
             }
         }
@@ -112,9 +121,10 @@ impl<'n> Node<'n> {
     fn wait(&self, node: impl Fn(&Value) -> bool, accepted: u64) -> anyhow::Result<()> {
         let begun = Instant::now();
         while begun.elapsed() < DEADLINE {
-            let workers = self.ask(PROXY_ADMIN, "/config")["filter"]["workers"].clone();
-            let took = |worker: &Value| worker["accepted"].as_u64().is_some_and(|count| count >= accepted);
-            let proxy = workers.as_array().is_some_and(|all| !all.is_empty() && all.iter().all(took));
+            let config = self.ask(PROXY_ADMIN, "/config");
+            let workers = config.pointer("/filter/workers").and_then(Value::as_array);
+            let took = |worker: &Value| worker.get("accepted").and_then(Value::as_u64) >= Some(accepted);
+            let proxy = workers.is_some_and(|all| !all.is_empty() && all.iter().all(took));
             if proxy && node(&self.ask(NODE_ADMIN, "/status")) {
                 return Ok(());
             }

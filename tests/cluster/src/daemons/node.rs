@@ -56,6 +56,7 @@ pub struct Node {
     seat: Seat,
     agent: Option<Daemon>,
     proxy: Option<Daemon>,
+    engine: Engine,
 }
 
 impl Node {
@@ -72,7 +73,7 @@ impl Node {
             flows: folder.logs().join(format!("{node}.flows")),
             node,
         };
-        Node { seat, agent: None, proxy: None }
+        Node { seat, agent: None, proxy: None, engine: Engine::Bundled }
     }
 
     /// Starts the daemons.
@@ -85,6 +86,7 @@ impl Node {
         let proxy =
             Daemon::start(&format!("{}.proxy", seat.node), home, move || engine::command(engine, &seat))?;
         self.proxy = Some(proxy);
+        self.engine = engine;
         Ok(())
     }
 
@@ -137,10 +139,11 @@ impl Node {
 
     /// Waits until agent and proxy say that they are ready, as after one was started again.
     pub fn wait_until_ready(&mut self, deadline: Duration) -> Result<()> {
-        let Node { seat, agent, proxy } = self;
-        for (daemon, admin) in [(agent, NODE_ADMIN), (proxy, PROXY_ADMIN)] {
+        let Node { seat, agent, proxy, engine } = self;
+        let asked = [(agent, NODE_ADMIN, "/readyz"), (proxy, PROXY_ADMIN, engine::readiness(*engine))];
+        for (daemon, admin, path) in asked {
             let daemon = daemon.as_mut().context("this box was made without daemons")?;
-            daemon.wait_until(deadline, || get(seat, admin, "/readyz"))?;
+            daemon.wait_until(deadline, || get(seat, admin, path))?;
         }
         Ok(())
     }

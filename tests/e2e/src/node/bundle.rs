@@ -13,10 +13,13 @@ use crate::postern::postern;
 #[derive(Debug, Clone, Copy)]
 pub struct Policy<'a>(pub &'a str);
 
-/// No policy: all may reach all.
+/// A policy for nobody: all may reach all.
 #[must_use]
 pub fn no_policy() -> Policy<'static> {
-    Policy("")
+    Policy(
+        "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: none}\n\
+         spec: {endpointSelector: {matchLabels: {id: nobody}}, ingress: [{}]}\n",
+    )
 }
 
 /// Pods of the tested node, the node itself, and `db` on another node.

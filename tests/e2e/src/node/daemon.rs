@@ -13,7 +13,7 @@ use super::Place;
 use crate::proxy::SOON;
 
 /// Compiling the filter takes seconds, in a debug build on a busy machine more.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(180);
 
 /// `postern node` or `postern proxy --transparent`. Dropping it is `kill -9`.
 #[derive(Debug)]
@@ -29,7 +29,8 @@ impl Daemon {
         let mut process = Process::start(name, command)?;
         let line = process.wait_for_log(ready, START)?;
         let event: Value = serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
-        let admin = event.get("admin").and_then(Value::as_str).with_context(|| format!("no admin: {line}"))?;
+        let admin =
+            event.get("admin").and_then(Value::as_str).with_context(|| format!("no admin: {line}"))?;
         Ok(Daemon { process, admin: admin.parse()?, place })
     }
 
@@ -70,7 +71,8 @@ impl Daemon {
 
     /// What the admin listener answers to `GET path`.
     pub fn admin(&self, path: &str) -> Result<RawOutcome> {
-        let request = Request::new("GET", path).header("host", "admin").header("connection", "close").to_bytes();
+        let request =
+            Request::new("GET", path).header("host", "admin").header("connection", "close").to_bytes();
         let admin = self.admin;
         self.place.run(move || RawClient::request(IpAddr::V4(Ipv4Addr::LOCALHOST), admin, &request, SOON))
     }

@@ -13,7 +13,8 @@ impl Flow {
     /// All lines that are whole.
     pub(super) fn read(text: &str) -> Result<Vec<Flow>> {
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        let flow = |line: &str| Ok(Flow(serde_json::from_str(line).with_context(|| format!("no JSON: {line}"))?));
+        let flow =
+            |line: &str| Ok(Flow(serde_json::from_str(line).with_context(|| format!("no JSON: {line}"))?));
         whole.lines().map(flow).collect()
     }
 

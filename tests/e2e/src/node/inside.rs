@@ -23,13 +23,17 @@ impl Place {
     }
 
     /// A thread there. Threads that it makes are there too.
-    pub fn spawn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<Result<T>> {
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> JoinHandle<Result<T>> {
         let namespace = Arc::clone(&self.0);
         thread::spawn(move || {
             // SAFETY: no pointers; the descriptor is open as long as `namespace`, and only this thread moves.
             let moved = unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) };
             if moved != 0 {
-                return Err(io::Error::last_os_error()).context("cannot enter a network namespace: root is needed");
+                return Err(io::Error::last_os_error())
+                    .context("cannot enter a network namespace: root is needed");
             }
             Ok(work())
         })
@@ -44,9 +48,11 @@ impl Place {
     pub fn counter(&self, group: &str, name: &str) -> Result<u64> {
         let text = self.run(|| fs::read_to_string("/proc/thread-self/net/snmp"))??;
         let mut lines = text.lines().filter_map(|line| line.strip_prefix(group)?.strip_prefix(": "));
-        let (names, values) = lines.next().zip(lines.next()).with_context(|| format!("no {group} in {text}"))?;
+        let (names, values) =
+            lines.next().zip(lines.next()).with_context(|| format!("no {group} in {text}"))?;
         let mut pairs = names.split(' ').zip(values.split(' '));
-        let (_, value) = pairs.find(|(key, _)| *key == name).with_context(|| format!("no {name} in {names}"))?;
+        let (_, value) =
+            pairs.find(|(key, _)| *key == name).with_context(|| format!("no {name} in {names}"))?;
         Ok(value.parse()?)
     }
 

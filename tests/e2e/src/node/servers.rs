@@ -41,7 +41,8 @@ impl Echo {
     /// Starts one.
     pub fn start(place: &Place, port: u16) -> Result<Echo> {
         let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-        let bound = place.run(move || Ok::<_, io::Error>((TcpListener::bind(any)?, UdpSocket::bind(any)?)))?;
+        let bound =
+            place.run(move || Ok::<_, io::Error>((TcpListener::bind(any)?, UdpSocket::bind(any)?)))?;
         let (tcp, udp) = bound.with_context(|| format!("cannot serve port {port}"))?;
         tcp.set_nonblocking(true)?;
         udp.set_read_timeout(Some(TICK))?;

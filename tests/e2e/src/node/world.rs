@@ -114,10 +114,9 @@ impl World {
         let net = Network::create(RunId::random(), 1)?;
         let (node, outside) = (Place::of(net.node(1)?.namespace())?, Place::of(net.fabric().namespace())?);
         let Dual { v4, v6 } = net.subnets().pod(2, 1);
-        net.fabric().namespace().ip([
-            format!("address add {v4}/32 dev lo"),
-            format!("address add {v6}/128 dev lo nodad"),
-        ])?;
+        net.fabric()
+            .namespace()
+            .ip([format!("address add {v4}/32 dev lo"), format!("address add {v6}/128 dev lo nodad")])?;
         let folder = tempfile::tempdir().context("cannot make a folder for a node")?;
         let mut world =
             World { agent: None, proxy: None, pods: Vec::new(), node, outside, bpffs, folder, net };
@@ -323,7 +322,11 @@ impl World {
     pub fn wait_for_flow(&self, what: &str, is: impl Fn(&Flow) -> bool) -> Result<Flow> {
         eventually(SOON, || {
             let flows = self.flows()?;
-            flows.iter().rfind(|flow| is(flow)).cloned().with_context(|| format!("no flow: {what}: {flows:#?}"))
+            flows
+                .iter()
+                .rfind(|flow| is(flow))
+                .cloned()
+                .with_context(|| format!("no flow: {what}: {flows:#?}"))
         })
     }
 
