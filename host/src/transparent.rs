@@ -4,7 +4,7 @@
 
 use std::io;
 use std::mem::size_of;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::AsRawFd;
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -38,6 +38,18 @@ fn listen(socket: Socket, address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Whether an address is one of this machine's own.
+pub(crate) fn is_own(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
+}
+
+/// A socket that will connect from this machine's address, with this mark on its packets.
+pub(crate) fn marked(destination: SocketAddr, mark: u32) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(destination), Type::STREAM.nonblocking(), None)?;
+    socket.set_mark(mark)?;
+    Ok(socket)
 }
 
 /// A socket that will connect from the client's address, with this mark on its packets.

@@ -99,18 +99,27 @@ fn links_need_arp_and_neighbour_discovery() {
     in_namespace(|| {
         let mut world = World::new(&deny_but([]), &deny_but([]));
         let peer: Ipv6Addr = "fe80::9".parse().unwrap();
-        let discovery = |from: Ipv6Addr, hops: u8, kind: u8| {
+        let sent = |from: Ipv6Addr, to: Ipv6Addr, hops: u8, kind: u8| {
             let mut body = icmp(kind, 0);
             body.extend([0; 16]);
-            ethernet(0x86dd, &v6(from, own_v6(), 58, hops, &body))
+            ethernet(0x86dd, &v6(from, to, 58, hops, &body))
         };
+        let discovery = |from, hops, kind| sent(from, own_v6(), hops, kind);
+        let asked = |from, kind| sent(from, "ff02::1:ff00:9".parse().unwrap(), 255, kind);
         assert_eq!(world.to(&ethernet(0x0806, &[0; 28])), Did::Pass);
         assert_eq!(world.from(&ethernet(0x0806, &[0; 28])), Did::Pass);
         for kind in 133..=137 {
             assert_eq!(world.to(&discovery(peer, 255, kind)), Did::Pass);
-            assert_eq!(world.from(&discovery(peer, 255, kind)), Did::Pass);
-            assert_eq!(world.from(&discovery(Ipv6Addr::UNSPECIFIED, 255, kind)), Did::Pass);
-            assert_eq!(world.from(&discovery("fd00::2".parse().unwrap(), 255, kind)), Did::Drop);
+            assert_eq!(world.from(&asked(peer, kind)), Did::Pass);
+            assert_eq!(world.from(&sent(own_v6(), peer, 255, kind)), Did::Pass);
+            assert_eq!(world.from(&asked(Ipv6Addr::UNSPECIFIED, kind)), Did::Pass);
+            assert_eq!(world.from(&asked("fd00::2".parse().unwrap(), kind)), Did::Drop);
+            let world_wide = "2001:db8::1".parse().unwrap();
+            assert_eq!(
+                world.from(&sent(own_v6(), world_wide, 255, kind)),
+                Did::Drop,
+                "it would cross a router"
+            );
             assert_eq!(world.to(&discovery(peer, 254, kind)), Did::Drop, "it crossed a router");
         }
         // In pieces it is nothing that the link needs (RFC 6980).

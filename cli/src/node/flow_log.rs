@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use postern_node::datapath::Events;
@@ -13,6 +14,8 @@ use tokio::io::unix::AsyncFd;
 
 /// So many events are written before anything else gets its turn.
 const BATCH: usize = 1_000;
+/// The kernel wakes us only when much waits: otherwise we look by ourselves.
+const LOOK: Duration = Duration::from_millis(100);
 
 struct Readable(Events);
 
@@ -34,6 +37,8 @@ fn register(events: Events) -> std::io::Result<AsyncFd<Readable>> {
 pub(super) struct FlowLog {
     events: AsyncFd<Readable>,
     out: Option<BufWriter<Box<dyn Write>>>,
+    /// Whether events were left when it was written last.
+    more: bool,
 }
 
 impl FlowLog {
@@ -47,26 +52,26 @@ impl FlowLog {
             }
         };
         let events = register(events).context("cannot wait for flow events")?;
-        Ok(Self { events, out: out.map(BufWriter::new) })
+        Ok(Self { events, out: out.map(BufWriter::new), more: false })
     }
 
     /// Waits for events and writes some of them. Without a file they are read all the same: a full ring loses the latest.
     pub(super) async fn write_some(&mut self, names: &HashMap<u32, String>) -> anyhow::Result<()> {
-        let mut ready = self.events.readable_mut().await?;
+        if !self.more
+            && let Ok(ready) = tokio::time::timeout(LOOK, self.events.readable_mut()).await
+        {
+            ready?.clear_ready();
+        }
         let mut left = BATCH;
-        while let Some(event) = ready.get_inner_mut().0.next() {
+        while left > 0 {
+            let Some(event) = self.events.get_mut().0.next() else { break };
             if let Some(out) = &mut self.out {
                 serde_json::to_writer(&mut *out, &Flow::new(&event, names))?;
                 out.write_all(b"\n")?;
             }
             left -= 1;
-            if left == 0 {
-                break;
-            }
         }
-        if left > 0 {
-            ready.clear_ready();
-        }
+        self.more = left == 0;
         if let Some(out) = &mut self.out {
             out.flush()?;
         }

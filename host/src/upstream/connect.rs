@@ -39,7 +39,11 @@ impl Connector {
         match self {
             Self::Fixed { address, .. } => TcpStream::connect(&**address).await,
             Self::Original { client, destination, mark, .. } => {
-                let socket = transparent::outgoing(*client, *mark)?;
+                // What this machine answers to the client's address would go to the client, not to us.
+                let socket = match transparent::is_own(destination.ip()) {
+                    true => transparent::marked(*destination, *mark)?,
+                    false => transparent::outgoing(*client, *mark)?,
+                };
                 TcpSocket::from_std_stream(socket.into()).connect(*destination).await
             }
         }

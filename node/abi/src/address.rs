@@ -27,6 +27,13 @@ impl Address {
         [a, b, c, d]
     }
 
+    /// Whether it means somebody on the same link: link-local, or that scope's multicast (RFC 4291).
+    #[inline(always)]
+    pub const fn is_on_link(&self) -> bool {
+        let [a, b, ..] = self.0;
+        (a == 0xfe && b & 0xc0 == 0x80) || (a == 0xff && b & 0x0f == 0x02)
+    }
+
     /// The address it stands for.
     pub fn to_ip(self) -> IpAddr {
         Ipv6Addr::from(self.0).to_canonical()

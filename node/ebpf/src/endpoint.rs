@@ -49,7 +49,10 @@ fn sent(ctx: &TcContext, scratch: &mut Scratch) -> Outcome {
         return drop(Reason::SPOOFED);
     }
     if scratch.packet.is(kind::NEIGHBOUR) {
-        return PASS;
+        // Beyond the link it serves nobody, but it could carry data past a policy.
+        let denies = endpoint.flags & EndpointFlags::EGRESS_DEFAULT_DENY != 0;
+        let stays = scratch.packet.destination.is_on_link();
+        return if denies && !stays { drop(Reason::POLICY_DENIED) } else { PASS };
     }
     if endpoint.flags & EndpointFlags::CLOSED != 0 {
         return drop(Reason::POLICY_MAP_FULL);

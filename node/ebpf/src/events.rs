@@ -1,6 +1,8 @@
 //! What the agent gets to know: counters and flow events, and the end of every program.
 
-use aya_ebpf::bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC};
+use aya_ebpf::bindings::{
+    BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP, TC_ACT_SHOT, TC_ACT_UNSPEC,
+};
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::programs::TcContext;
 use postern_node_abi::{Event, Mark, Reason, Verdict};
@@ -41,6 +43,17 @@ fn count(reason: Reason, bytes: u64) {
     }
 }
 
+/// To wake the agent costs more than to judge a packet. It looks at the ring by itself, some times a second, and is woken
+/// only when much waits for it.
+#[inline(always)]
+fn wake() -> u64 {
+    const MUCH: u64 = 64 << 10;
+    match EVENTS.query(u64::from(BPF_RB_AVAIL_DATA)) {
+        waiting if waiting < MUCH => u64::from(BPF_RB_NO_WAKEUP),
+        _ => u64::from(BPF_RB_FORCE_WAKEUP),
+    }
+}
+
 /// Writes an event of the packet at hand.
 #[inline(never)]
 pub(crate) fn emit(scratch: &Scratch, verdict: u8, reason: Reason) -> u32 {
@@ -67,6 +80,6 @@ pub(crate) fn emit(scratch: &Scratch, verdict: u8, reason: Reason) -> u32 {
         (*event).protocol = packet.protocol;
         (*event).reserved = [0; 3];
     }
-    entry.submit(0);
+    entry.submit(wake());
     0
 }

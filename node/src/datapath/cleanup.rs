@@ -35,7 +35,7 @@ fn is_version(name: &str) -> bool {
 fn remove_folder(path: &Path) -> Result<(), DatapathError> {
     match fs::remove_dir(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(DatapathError::Folder { path: path.to_owned(), source: error })
+            Err(DatapathError::Folder { path: path.to_owned(), cause: error })
         }
         _ => Ok(()),
     }

@@ -20,12 +20,25 @@ pub enum DatapathError {
         path: PathBuf,
     },
     /// A folder or pin cannot be made, read or removed.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}: {cause}", .path.display())]
     Folder {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
+    },
+    /// Somebody else could write into the folder.
+    #[error(
+        "{} belongs to user {owner} and has the mode {mode:o}: expected a folder of your own that nobody else can write; \
+         remove it, or give the agent another one", .root.display()
+    )]
+    Open {
+        /// The folder.
+        root: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// Its permissions.
+        mode: u32,
     },
     /// Somebody else has the folder.
     #[error("another agent is using {}: stop it first, or give this one another folder", .root.display())]
@@ -44,12 +57,12 @@ pub enum DatapathError {
     },
     /// The agent may not load programs.
     #[error(
-        "not permitted to load kernel programs ({source}): run as root, or with the capabilities BPF, \
+        "not permitted to load kernel programs ({cause}): run as root, or with the capabilities BPF, \
          NET_ADMIN and PERFMON"
     )]
     Permission {
         /// What the kernel said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A pinned map cannot be taken over.
     #[error(
@@ -76,8 +89,8 @@ pub enum DatapathError {
         root: PathBuf,
     },
     /// The kernel does not take the programs.
-    #[error("the kernel does not take the programs: {0}")]
-    Load(#[source] Box<EbpfError>),
+    #[error("the kernel does not take the programs: {}", chain(.0.as_ref()))]
+    Load(Box<EbpfError>),
     /// The build lacks something.
     #[error("this build has no {what}")]
     Missing {
@@ -91,22 +104,22 @@ pub enum DatapathError {
         ifindex: u32,
     },
     /// A program cannot be attached.
-    #[error("cannot attach {} to device {ifindex}: {source}", .hook.program())]
+    #[error("cannot attach {} to device {ifindex}: {cause}", .hook.program())]
     Attach {
         /// Which.
         hook: Hook,
         /// Where; 0 for the network namespace.
         ifindex: u32,
         /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        cause: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A map cannot be read or written.
-    #[error("map {map}: {source}")]
+    #[error("map {map}: {cause}")]
     Map {
         /// Its name.
         map: &'static str,
         /// Why.
-        source: Box<MapError>,
+        cause: Box<MapError>,
     },
     /// A map is too small. Nothing of it was changed.
     #[error("map {map} has room for {capacity} entries, and {wanted} are needed")]
@@ -135,12 +148,12 @@ pub enum DatapathError {
     #[error("the events are being read already")]
     EventsTaken,
     /// A socket cannot be given to the programs.
-    #[error("cannot register the listener below {}: {source}: is the agent running?", .root.display())]
+    #[error("cannot register the listener below {}: {cause}: is the agent running?", .root.display())]
     Listener {
         /// The folder.
         root: PathBuf,
         /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        cause: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
@@ -148,19 +161,34 @@ impl DatapathError {
     pub(super) fn load(error: EbpfError) -> Self {
         // A program that the verifier refuses is EACCES, which is another thing.
         match system_error(&error) {
-            Some(libc::EPERM) => Self::Permission { source: io::Error::from_raw_os_error(libc::EPERM) },
+            Some(libc::EPERM) => Self::permission(),
             _ => Self::Load(Box::new(error)),
         }
     }
 
+    pub(super) fn permission() -> Self {
+        Self::Permission { cause: io::Error::from_raw_os_error(libc::EPERM) }
+    }
+
     pub(super) fn map(map: &'static str) -> impl Fn(MapError) -> Self {
-        move |source| Self::Map { map, source: source.into() }
+        move |cause| Self::Map { map, cause: cause.into() }
     }
 
     pub(super) fn folder(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Folder { path, source }
+        move |cause| Self::Folder { path, cause }
     }
+}
+
+/// An error with its causes.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// The number of the system's error behind this one.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use postern_node_abi::ABI_VERSION;
@@ -20,7 +21,13 @@ impl Folder {
     /// Makes the folders that are missing and takes the lock.
     pub(super) fn create(root: &Path) -> Result<Self, DatapathError> {
         on_bpffs(root)?;
-        fs::create_dir_all(root).map_err(DatapathError::folder(root))?;
+        // A BPF file system is everybody's to write, as a rule: what is pinned here is not.
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(root)
+            .map_err(DatapathError::folder(root))?;
+        is_private(root)?;
         let folder = Self::lock(root)?;
         for path in [folder.maps(), folder.links()] {
             fs::create_dir_all(&path).map_err(DatapathError::folder(path))?;
@@ -34,7 +41,9 @@ impl Folder {
         match file.try_lock() {
             Ok(()) => Ok(Self { root: root.to_owned(), lock: file }),
             Err(TryLockError::WouldBlock) => Err(DatapathError::Busy { root: root.to_owned() }),
-            Err(TryLockError::Error(source)) => Err(DatapathError::Folder { path: root.to_owned(), source }),
+            Err(TryLockError::Error(source)) => {
+                Err(DatapathError::Folder { path: root.to_owned(), cause: source })
+            }
         }
     }
 
@@ -92,12 +101,27 @@ fn mount(line: &str) -> Option<(&Path, &str)> {
     Some((Path::new(before.split(' ').nth(4)?), after.split(' ').next()?))
 }
 
+/// Refuses a folder in which somebody else could exchange or remove what is pinned.
+fn is_private(root: &Path) -> Result<(), DatapathError> {
+    let metadata = fs::symlink_metadata(root).map_err(DatapathError::folder(root))?;
+    let process = Path::new("/proc/self");
+    let own = fs::metadata(process).map_err(DatapathError::folder(process))?.uid();
+    if !metadata.is_dir() || metadata.uid() != own || metadata.mode() & 0o022 != 0 {
+        return Err(DatapathError::Open {
+            root: root.to_owned(),
+            owner: metadata.uid(),
+            mode: metadata.mode() & 0o7777,
+        });
+    }
+    Ok(())
+}
+
 /// The names in a folder; none where there is no folder.
 pub(super) fn names(folder: &Path) -> Result<Vec<String>, DatapathError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(DatapathError::Folder { path: folder.to_owned(), source }),
+        Err(source) => return Err(DatapathError::Folder { path: folder.to_owned(), cause: source }),
     };
     entries
         .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
@@ -109,7 +133,7 @@ pub(super) fn names(folder: &Path) -> Result<Vec<String>, DatapathError> {
 pub(super) fn unpin(path: &Path) -> Result<(), DatapathError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(DatapathError::Folder { path: path.to_owned(), source: error })
+            Err(DatapathError::Folder { path: path.to_owned(), cause: error })
         }
         _ => Ok(()),
     }

@@ -10,7 +10,7 @@ use postern_node_abi::{
 };
 
 use super::Sizes;
-use super::error::DatapathError;
+use super::error::{DatapathError, system_error};
 use super::folder::Folder;
 
 /// The first kernel with tcx.
@@ -81,7 +81,10 @@ impl Layout {
             differs: format!("{found}, expected {expected}"),
             root: root.to_owned(),
         };
-        let info = MapInfo::from_pin(path).map_err(|why| error(why.to_string()))?;
+        let info = MapInfo::from_pin(path).map_err(|why| match system_error(&why) {
+            Some(libc::EPERM | libc::EACCES) => DatapathError::permission(),
+            _ => error(why.to_string()),
+        })?;
         let (key, value) = (info.key_size() as usize, info.value_size() as usize);
         let kind = info.map_type().ok();
         if kind == Some(self.kind) && (key, value) == (self.key, self.value) {

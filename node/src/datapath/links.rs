@@ -38,7 +38,7 @@ impl Datapath {
 
     /// Gives the proxy's listeners what was steered to them, in the current network namespace.
     pub fn attach_steering(&mut self) -> Result<(), DatapathError> {
-        let error = |source| DatapathError::Attach { hook: Hook::Steer, ifindex: NAMESPACE, source };
+        let error = |source| DatapathError::Attach { hook: Hook::Steer, ifindex: NAMESPACE, cause: source };
         let links = self.folder.links();
         let successor = links.join(SUCCESSOR);
         unpin(&successor)?;
@@ -109,7 +109,7 @@ impl Datapath {
         // First, so that no other program lets a packet pass before it was judged.
         let order = TcAttachOptions::TcxOrder(LinkOrder::first());
         let id = program.attach_with_options(&name, direction, order);
-        let error = |source| DatapathError::Attach { hook, ifindex, source };
+        let error = |source| DatapathError::Attach { hook, ifindex, cause: source };
         let id = id.map_err(|source| error(source.into()))?;
         pin_link(program, id, &pin).map_err(error)
     }
@@ -120,7 +120,7 @@ impl Datapath {
         if !pin.exists() {
             return Ok(false);
         }
-        let error = |source: Cause| DatapathError::Attach { hook, ifindex, source };
+        let error = |source: Cause| DatapathError::Attach { hook, ifindex, cause: source };
         let program = self.classifier(hook)?;
         let link = PinnedLink::from_pin(&pin).map_err(|source| error(source.into()))?;
         let link = SchedClassifierLink::try_from(FdLink::from(link)).map_err(|why| error(why.into()))?;

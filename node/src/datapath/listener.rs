@@ -15,7 +15,7 @@ use super::folder::maps_below;
 /// to be transparent (`IP_TRANSPARENT`). The registration ends with the socket: from then on, such
 /// connections are dropped.
 pub fn register_listener(root: &Path, socket: BorrowedFd<'_>) -> Result<(), DatapathError> {
-    register(root, socket).map_err(|source| DatapathError::Listener { root: root.to_owned(), source })
+    register(root, socket).map_err(|cause| DatapathError::Listener { root: root.to_owned(), cause })
 }
 
 fn register(root: &Path, socket: BorrowedFd<'_>) -> Result<(), Box<dyn Error + Send + Sync>> {

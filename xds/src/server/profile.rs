@@ -57,7 +57,7 @@ impl Profile {
                 let direction = Direction::deserialize(text.into_deserializer());
                 let direction: Result<_, serde::de::value::Error> = direction;
                 self.attachment.direction =
-                    Some(direction.map_err(|_| invalid(key, text, "ingress or egress"))?);
+                    Some(direction.map_err(|_| invalid(key, text, "ingress, egress or both"))?);
             }
             metadata::PORT => match text.parse() {
                 Ok(port) if port != 0 => self.attachment.port = Some(port),

@@ -89,7 +89,8 @@ mod tests {
         assert_eq!(suite_of("tests/e2e", "proxy"), "e2e");
         assert_eq!(suite_of("tests/e2e", "envoy_tutorial"), "envoy");
         assert_eq!(suite_of("tests/corpus", "envoy"), "envoy");
-        assert_eq!(suite_of("cli", "envoy_manifest"), "unit");
+        assert_eq!(suite_of("xds", "envoy_ecds"), "envoy");
+        assert_eq!(suite_of("cli", "envoys"), "envoy");
         assert_eq!(suite_of("node", "kernel_maps"), "kernel");
         assert_eq!(suite_of("tests/harness", "apiserver"), "apiserver");
         assert_eq!(suite_of("tests/cluster", "cluster"), "cluster");

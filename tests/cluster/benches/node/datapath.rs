@@ -22,20 +22,24 @@ use crate::policy::{PORT, Size};
 
 /// The server's identity; nothing asks for it.
 const SERVER: u32 = 9000;
-/// How often a made-up packet is judged.
-const REPEAT: u32 = 20_000;
+/// How often a made-up packet is judged. The events of so many fit into the kernel's buffer beside those of flows.
+const REPEAT: u32 = 5000;
 /// The port of the client that made-up packets come from.
 const CLIENT_PORT: u16 = 4000;
 
 /// The programs, attached to both pods. Dropping it removes them.
 pub(crate) struct Guard {
-    datapath: Datapath,
-    root: PathBuf,
+    // Dropped in this order: what is pinned can be removed when nobody uses it any more.
     reader: Option<Reader>,
+    datapath: Datapath,
+    _pins: Pins,
     place: Place,
     /// The server's device.
     ifindex: u32,
 }
+
+/// What is pinned. Dropping it removes it.
+struct Pins(PathBuf);
 
 /// Nanoseconds that one run of a program takes.
 #[derive(Debug, Clone, Copy)]
@@ -48,10 +52,10 @@ impl Guard {
     /// Loads, attaches, and puts the policy in force. Nothing is known of any flow.
     pub(crate) fn apply(place: &Place, size: Size) -> Result<Self> {
         datapath::cleanup(&place.pins).context("cannot remove what was there before")?;
+        let pins = Pins(place.pins.clone());
         let datapath = Datapath::open(&place.pins)?;
         let ifindex = ifindex(&place.server.device)?;
-        let mut guard =
-            Self { datapath, root: place.pins.clone(), reader: None, place: place.clone(), ifindex };
+        let mut guard = Self { reader: None, datapath, _pins: pins, place: place.clone(), ifindex };
         guard.reader = Some(Reader::start(guard.datapath.events()?)?);
         let identities =
             size.identities(place.client.address).chain([(place.server.address, IdentityId(SERVER))]);
@@ -69,6 +73,11 @@ impl Guard {
         let applied = self.datapath.set_endpoint(&state, policy)?;
         ensure!(!matches!(applied, Applied::Closed { .. }), "the policy does not fit into the map");
         Ok(self.datapath.attach_endpoint(ifindex)?)
+    }
+
+    /// From now on, nobody reads events.
+    pub(crate) fn stop_reading(&mut self) {
+        self.reader = None;
     }
 
     /// What the kernel's statistics say that the programs took while `load` ran. Counting costs time itself, so
@@ -125,11 +134,10 @@ impl Guard {
     }
 }
 
-impl Drop for Guard {
+impl Drop for Pins {
     fn drop(&mut self) {
-        drop(self.reader.take());
-        if let Err(error) = datapath::cleanup(&self.root) {
-            eprintln!("{} is left over: {error}", self.root.display());
+        if let Err(error) = datapath::cleanup(&self.0) {
+            eprintln!("{} is left over: {error}", self.0.display());
         }
     }
 }
@@ -166,11 +174,16 @@ impl Drop for Reader {
     }
 }
 
+/// How often the agent looks.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(100);
+
 async fn read(mut events: Events) -> std::io::Result<()> {
     let ready = register(events.as_fd().try_clone_to_owned()?)?;
     loop {
-        let mut ready = ready.readable().await?;
-        ready.clear_ready();
+        // As the agent does: it looks by itself, and is woken only when much waits.
+        if let Ok(ready) = tokio::time::timeout(LOOK, ready.readable()).await {
+            ready?.clear_ready();
+        }
         while events.next().is_some() {}
     }
 }

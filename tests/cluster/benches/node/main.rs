@@ -89,6 +89,8 @@ enum Part {
         server: SocketAddr,
         /// For so many milliseconds
         millis: u16,
+        /// Where the ports of new flows begin
+        first_port: u16,
     },
     /// Tries again and again to connect, and says when that begins or ends to work
     #[command(hide = true)]
@@ -117,8 +119,8 @@ fn run(cli: Cli) -> Result<()> {
             println!("{}", serde_json::to_string(&measured)?);
         }
         Some(Part::Serve { address }) => peer::serve(address)?,
-        Some(Part::Load { load, server, millis }) => {
-            let done = peer::run(load, server, Duration::from_millis(millis.into()))?;
+        Some(Part::Load { load, server, millis, first_port }) => {
+            let done = peer::run(load, server, Duration::from_millis(millis.into()), first_port)?;
             println!("{}", serde_json::to_string(&done)?);
         }
         Some(Part::Probe { server }) => probe::run(server)?,

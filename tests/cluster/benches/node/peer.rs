@@ -14,9 +14,8 @@ use crate::usage;
 /// How long a single step may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 const CHUNK: usize = 128 * 1024;
-/// The first port of the flows of [`Load::Flows`]; a client sends no more of them than there are ports above.
-const FIRST_PORT: u16 = 10_000;
-const FLOWS: u16 = 5000;
+/// How many flows [`Load::Flows`] is: the events of so many fit into the kernel's buffer.
+pub(crate) const FLOWS: u16 = 3000;
 
 /// The first byte of a connection says what it is for.
 const ECHO: u8 = b'e';
@@ -79,15 +78,15 @@ fn answer(mut stream: TcpStream, buffer: &mut [u8]) -> std::io::Result<()> {
     }
 }
 
-/// Puts load on the server for a while.
-pub(crate) fn run(load: Load, server: SocketAddr, time: Duration) -> Result<Done> {
+/// Puts load on the server for a while. Flows come from this port and those after it.
+pub(crate) fn run(load: Load, server: SocketAddr, time: Duration, first_port: u16) -> Result<Done> {
     let cpu = usage::of_process("self")?;
     let begin = Instant::now();
     let count = match load {
         Load::Stream => stream(server, begin + time),
         Load::Requests => requests(server, begin + time),
         Load::Connections => connections(server, begin + time),
-        Load::Flows => flows(server),
+        Load::Flows => flows(server, first_port),
     };
     let count = count.with_context(|| format!("{load:?} to {server} failed"))?;
     let seconds = begin.elapsed().as_secs_f64();
@@ -145,9 +144,9 @@ fn transaction(stream: &mut TcpStream) -> Result<()> {
     Ok(())
 }
 
-fn flows(server: SocketAddr) -> Result<u64> {
+fn flows(server: SocketAddr, first_port: u16) -> Result<u64> {
     let mut count = 0;
-    for port in (FIRST_PORT..).take(FLOWS.into()) {
+    for port in (first_port..).take(FLOWS.into()) {
         let socket = match UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)) {
             Err(error) if error.kind() == ErrorKind::AddrInUse => continue,
             socket => socket?,

@@ -47,16 +47,23 @@ impl Report {
     }
 
     fn print_programs(&self) {
-        println!("| entries | packet | from_endpoint, ns | to_endpoint, ns | test run of to_endpoint, ns |");
+        println!(
+            "| entries | packet | from_endpoint, ns | to_endpoint, ns | made-up packet, to_endpoint, ns |"
+        );
         println!("|---|---|---|---|---|");
         for programs in &self.traffic.programs {
-            let Programs { entries, established_from, established_to, new_from, new_to, .. } = programs;
-            let line = |what: &str, columns: [&Samples; 3]| {
-                let [from, to, test] = columns.map(Samples::median);
-                println!("| {entries} | {what} | {from:.0} | {to:.0} | {test:.0} |");
-            };
-            line("established", [established_from, established_to, &programs.test_established]);
-            line("new flow", [new_from, new_to, &programs.test_new]);
+            let Programs { established_from, established_to, new_from, new_to, .. } = programs;
+            let Programs { unread_from, unread_to, test_established, test_new, .. } = programs;
+            let none = Samples::default();
+            for (packet, from, to, test) in [
+                ("established", established_from, established_to, test_established),
+                ("new flow", new_from, new_to, &none),
+                ("new flow, nobody reads events", unread_from, unread_to, test_new),
+            ] {
+                let (entries, from, to) = (programs.entries, from.median(), to.median());
+                let test = if test.len() > 0 { format!("{:.0}", test.median()) } else { String::new() };
+                println!("| {entries} | {packet} | {from:.0} | {to:.0} | {test} |");
+            }
         }
     }
 

@@ -3,18 +3,21 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use clap::ValueEnum as _;
 use serde::{Deserialize, Serialize};
 
 use crate::datapath::{Guard, Times};
 use crate::ground::Place;
 use crate::nft;
-use crate::peer::{Done, Load};
+use crate::peer::{Done, FLOWS, Load};
 use crate::policy::SIZES;
 use crate::samples::Samples;
 use crate::subject::{InForce, Subject, Who};
 use crate::usage;
 
 const LOADS: [Load; 3] = [Load::Stream, Load::Requests, Load::Connections];
+/// Where the ports of new flows begin.
+const FIRST_PORT: u16 = 10_000;
 /// No turn begins after this.
 const BUDGET: Duration = Duration::from_secs(120);
 
@@ -46,6 +49,8 @@ pub(crate) struct Programs {
     pub(crate) established_to: Samples,
     pub(crate) new_from: Samples,
     pub(crate) new_to: Samples,
+    pub(crate) unread_from: Samples,
+    pub(crate) unread_to: Samples,
     pub(crate) test_established: Samples,
     pub(crate) test_new: Samples,
 }
@@ -70,7 +75,7 @@ pub(crate) fn measure(place: &Place, turns: u8, millis: u16) -> Result<Measured>
         for subject in &subjects {
             let (who, entries) = subject.name();
             let failed = || format!("{who}, {} entries", entries.unwrap_or(0));
-            let in_force = subject.apply(place).with_context(failed)?;
+            let mut in_force = subject.apply(place).with_context(failed)?;
             for load in LOADS {
                 let result = under(place, load, millis).with_context(failed)?;
                 let row = measured.traffic.iter_mut().find(|row| row.is(load, who, entries));
@@ -78,10 +83,10 @@ pub(crate) fn measure(place: &Place, turns: u8, millis: u16) -> Result<Measured>
                     row.take(&result);
                 }
             }
-            if let (InForce::Postern(guard), Some(entries)) = (&in_force, entries) {
+            if let (InForce::Postern(guard), Some(entries)) = (&mut in_force, entries) {
                 let times = run_times(guard, place, millis).with_context(failed)?;
                 if let Some(programs) = measured.of_programs(entries).filter(|_| turn > 0) {
-                    programs.take(times);
+                    programs.take(&times);
                 }
             }
         }
@@ -106,32 +111,37 @@ fn under(place: &Place, load: Load, millis: u16) -> Result<Stretch> {
         Ok(sum)
     };
     let (before, machine) = (others()?, usage::of_machine()?);
-    let done = ask(place, load, millis)?;
+    let done = ask(place, load, millis, FIRST_PORT)?;
     let (cpu, machine) = (others()?.saturating_sub(before), usage::of_machine()?.saturating_sub(machine));
     Ok(Stretch { cpu: done.cpu + cpu.as_secs_f64(), machine: machine.as_secs_f64(), done })
 }
 
-fn ask(place: &Place, load: Load, millis: u16) -> Result<Done> {
-    let name = match load {
-        Load::Stream => "stream",
-        Load::Requests => "requests",
-        Load::Connections => "connections",
-        Load::Flows => "flows",
-    };
+fn ask(place: &Place, load: Load, millis: u16, first_port: u16) -> Result<Done> {
+    let name = load.to_possible_value().context("the load has no name")?;
     let mut command = place.client.command(place.core)?;
-    command.args(["load", name, &place.server.socket().to_string(), &millis.to_string()]);
+    command.args(["load", name.get_name(), &place.server.socket().to_string(), &millis.to_string()]);
+    command.arg(first_port.to_string());
     let output =
         command.stderr(std::process::Stdio::inherit()).output().context("cannot start the client")?;
     ensure!(output.status.success(), "the client failed: {}", output.status);
     serde_json::from_slice(&output.stdout).context("cannot read what the client measured")
 }
 
-type ProgramTimes = (Times, Times, [f64; 2]);
+/// What one turn says of our programs.
+struct Turn {
+    established: Times,
+    new: Times,
+    unread: Times,
+    test_runs: [f64; 2],
+}
 
-fn run_times(guard: &Guard, place: &Place, millis: u16) -> Result<ProgramTimes> {
-    let established = guard.times(|| ask(place, Load::Requests, millis).map(drop))?;
-    let new = guard.times(|| ask(place, Load::Flows, millis).map(drop))?;
-    Ok((established, new, guard.test_runs()?))
+fn run_times(guard: &mut Guard, place: &Place, millis: u16) -> Result<Turn> {
+    let ask = |load, first_port| ask(place, load, millis, first_port).map(drop);
+    let established = guard.times(|| ask(Load::Requests, FIRST_PORT))?;
+    let new = guard.times(|| ask(Load::Flows, FIRST_PORT))?;
+    guard.stop_reading();
+    let unread = guard.times(|| ask(Load::Flows, FIRST_PORT + FLOWS))?;
+    Ok(Turn { established, new, unread, test_runs: guard.test_runs()? })
 }
 
 impl Measured {
@@ -141,13 +151,16 @@ impl Measured {
 }
 
 impl Programs {
-    fn take(&mut self, (established, new, [test_established, test_new]): ProgramTimes) {
+    fn take(&mut self, turn: &Turn) {
+        let Turn { established, new, unread, test_runs: [test_established, test_new] } = turn;
         self.established_from.push(established.from_endpoint);
         self.established_to.push(established.to_endpoint);
         self.new_from.push(new.from_endpoint);
         self.new_to.push(new.to_endpoint);
-        self.test_established.push(test_established);
-        self.test_new.push(test_new);
+        self.unread_from.push(unread.from_endpoint);
+        self.unread_to.push(unread.to_endpoint);
+        self.test_established.push(*test_established);
+        self.test_new.push(*test_new);
     }
 }
 
