@@ -31,6 +31,7 @@ pub(crate) fn run(workspace: &Workspace, args: &[OsString]) -> Result<ExitCode> 
             environment.push(("POSTERN_ENVOY", tools::envoy::ensure()?.into()));
         }
         if !has("--bare") {
+            tools::bpffs::ensure()?;
             tools::bpf_linker::ensure(workspace)?;
             println!("building postern: some minutes the first time, seconds afterwards");
             exec::run(workspace.cargo().args(["build", "--bin", "postern"]))?;

@@ -15,6 +15,7 @@ pub(crate) fn run(workspace: &Workspace, args: &[OsString]) -> Result<ExitCode> 
     build.args(["build", "--release", "--bin", "postern"]);
     // The parts of a cluster take a linker for the kernel's programs, and half as long again.
     if args.iter().any(|argument| argument == "--netns") {
+        tools::bpffs::ensure()?;
         tools::bpf_linker::ensure(workspace)?;
     } else {
         build.arg("--no-default-features");

@@ -2,6 +2,7 @@
 
 pub(crate) mod apiserver;
 pub(crate) mod bpf_linker;
+pub(crate) mod bpffs;
 mod cache;
 mod crates;
 mod debian;

@@ -39,6 +39,7 @@ pub(crate) struct NodeArgs {
 /// Runs it; the exit code is its own.
 pub(super) fn run(workspace: &Workspace, args: &NodeArgs) -> Result<ExitCode> {
     tools::rust::ensure(workspace)?;
+    tools::bpffs::ensure()?;
     tools::bpf_linker::ensure(workspace)?;
     tools::packages(PROGRAMS)?;
     let assets = tools::apiserver::ensure()?;

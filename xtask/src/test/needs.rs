@@ -65,6 +65,7 @@ fn meet_one(need: Need) -> Result<Option<(&'static str, OsString)>> {
                 Path::new(KERNEL_TYPES).exists(),
                 "this kernel does not describe itself: no {KERNEL_TYPES}"
             );
+            tools::bpffs::ensure()?;
             None
         }
     })
