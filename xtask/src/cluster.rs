@@ -9,15 +9,6 @@ use anyhow::{Context as _, Result};
 use crate::workspace::Workspace;
 use crate::{exec, tools};
 
-/// The programs that a box runs, each with the Debian package that has it.
-const PROGRAMS: &[(&str, &str)] = &[
-    ("curl", "curl"),
-    ("ip", "iproute2"),
-    ("nft", "nftables"),
-    ("nsenter", "util-linux"),
-    ("ping", "iputils-ping"),
-];
-
 /// Runs `postern-cluster` with these arguments; the exit code is its own.
 pub(crate) fn run(workspace: &Workspace, args: &[OsString]) -> Result<ExitCode> {
     let has = |option: &str| args.iter().any(|arg| arg == option);
@@ -25,7 +16,7 @@ pub(crate) fn run(workspace: &Workspace, args: &[OsString]) -> Result<ExitCode> 
     let mut environment: Vec<(&str, OsString)> = Vec::new();
     if up {
         tools::rust::ensure(workspace)?;
-        tools::packages(PROGRAMS)?;
+        tools::packages(tools::NETWORK)?;
         environment.push(("POSTERN_ASSETS", tools::apiserver::ensure()?.into()));
         if has("--envoy") {
             environment.push(("POSTERN_ENVOY", tools::envoy::ensure()?.into()));

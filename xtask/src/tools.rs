@@ -20,6 +20,16 @@ use anyhow::Result;
 use crate::exec;
 use crate::workspace::Workspace;
 
+/// The system's programs that make networks and look into them, each with the Debian package that has it.
+pub(crate) const NETWORK: &[(&str, &str)] = &[
+    ("curl", "curl"),
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+    ("nsenter", "util-linux"),
+    ("ping", "iputils-ping"),
+    ("taskset", "util-linux"),
+];
+
 /// One tool.
 struct Tool {
     name: &'static str,

@@ -56,6 +56,20 @@ struct Record {
     ok: bool,
 }
 
+impl Record {
+    fn new(request: &Request, answer: &Answer, reason: String) -> Self {
+        Self {
+            step: request.step,
+            from: request.from,
+            request: format!("GET {} to port {}", request.path, request.port),
+            expected: request.expected().to_string(),
+            got: answer.to_string(),
+            reason,
+            ok: *answer == request.expected(),
+        }
+    }
+}
+
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     #[cfg(feature = "cluster")]
     if let Some(outcome) = args.inside.run()? {
@@ -145,15 +159,7 @@ async fn ask(
         Answer::Nothing => teller.style.dim("(nothing: the connection was closed before any byte)"),
     };
     teller.say(&story::exchange(teller.style, request, &shown, &reason, ok))?;
-    Ok(Record {
-        step: request.step,
-        from: request.from,
-        request: format!("GET {} to port {}", request.path, request.port),
-        expected: request.expected().to_string(),
-        got: answer.to_string(),
-        reason,
-        ok,
-    })
+    Ok(Record::new(request, &answer, reason))
 }
 
 /// Prints the story as it happens, to people only.

@@ -10,15 +10,6 @@ use super::Format;
 use crate::workspace::Workspace;
 use crate::{exec, tools};
 
-/// The programs that it runs, each with the Debian package that has it.
-const PROGRAMS: &[(&str, &str)] = &[
-    ("curl", "curl"),
-    ("ip", "iproute2"),
-    ("nft", "nftables"),
-    ("nsenter", "util-linux"),
-    ("taskset", "util-linux"),
-];
-
 /// How much is measured, and how it is printed.
 #[derive(Debug, Args)]
 pub(crate) struct NodeArgs {
@@ -41,7 +32,7 @@ pub(super) fn run(workspace: &Workspace, args: &NodeArgs) -> Result<ExitCode> {
     tools::rust::ensure(workspace)?;
     tools::bpffs::ensure()?;
     tools::bpf_linker::ensure(workspace)?;
-    tools::packages(PROGRAMS)?;
+    tools::packages(tools::NETWORK)?;
     let assets = tools::apiserver::ensure()?;
     // Standard output is for the result.
     eprintln!("building postern in release: some minutes the first time, seconds afterwards");

@@ -4,6 +4,8 @@
 //! `prefix` of its name, then the longest `folder` of its crate. So a test file that needs Envoy is
 //! called `envoy….rs`, and a new kind of world is a new row.
 
+use crate::tools;
+
 /// What a suite needs beside cargo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
@@ -18,13 +20,7 @@ pub(super) enum Need {
 }
 
 /// What makes networks and looks into them.
-const NETWORK: Need = Need::Programs(&[
-    ("ip", "iproute2"),
-    ("nft", "nftables"),
-    ("ping", "iputils-ping"),
-    ("curl", "curl"),
-    ("nsenter", "util-linux"),
-]);
+const NETWORK: Need = Need::Programs(tools::NETWORK);
 
 /// What a suite runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -69,13 +69,5 @@ fn ask(
         Answer::Nothing => teller.style.dim("(nothing: the packets were dropped, the client gave up)"),
     };
     teller.say(&story::exchange(teller.style, request, &shown, &reason, ok))?;
-    Ok(Record {
-        step: request.step,
-        from: request.from,
-        request: format!("GET {} to port {}", request.path, request.port),
-        expected: request.expected().to_string(),
-        got: answer.to_string(),
-        reason,
-        ok,
-    })
+    Ok(Record::new(request, &answer, reason))
 }
