@@ -20,7 +20,7 @@ use crate::output::Outcome;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   In the cluster, as deploy/kubernetes has it:
-    postern controller --namespace postern-system --install-crds --admin 0.0.0.0:9903
+    postern controller --namespace postern-system --admin 0.0.0.0:9903
   Outside of it, where the API server reaches this machine at 192.0.2.1:
     postern controller --kubeconfig ~/.kube/config --install-crds \\
       --xds 192.0.2.1:15010 --webhook 192.0.2.1:9443 --webhook-url https://192.0.2.1:9443")]
