@@ -13,7 +13,7 @@ const LIMIT: u64 = 1024 * 1024;
 /// Compares the size of the module that the release binary carries with the limit. The demo has built
 /// that binary, so this costs nothing.
 pub(super) fn check(workspace: &Workspace) -> Result<()> {
-    exec::run(workspace.cargo().args(["build", "--release", "--bin", "postern"]))?;
+    exec::run(workspace.cargo().args(["build", "--release", "--bin", "postern", "--no-default-features"]))?;
     let folder = tempfile::tempdir().context("cannot make a folder for the module")?;
     let module = folder.path().join("postern_filter.wasm");
     let postern = workspace.target.join("release").join("postern");
