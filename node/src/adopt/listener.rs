@@ -55,8 +55,14 @@ impl Wanted {
     pub(super) fn search(&self, process: &Process) -> Result<Listener, AdoptError> {
         let (pid, address) = (process.pid(), self.address);
         let (mut here, mut elsewhere) = (Vec::new(), Vec::new());
+        // Threads have copies of the same socket; any of them may be closed before it is taken.
+        let mut taken: Vec<u64> = Vec::new();
         for place in process.sockets()? {
+            if taken.contains(&place.inode) {
+                continue;
+            }
             let Some(socket) = process.copy(place.descriptor)? else { continue };
+            taken.push(place.inode);
             match listens_at(&socket) {
                 Some(at) if at == address => here.push(Listener { place, socket }),
                 Some(at) => elsewhere.push(at),

@@ -43,18 +43,14 @@ impl Process {
         self.pid
     }
 
-    /// The sockets it has open, each once.
+    /// The sockets it has open, as often as it has them open.
     pub(super) fn sockets(&self) -> Result<Vec<Place>, AdoptError> {
         let failed = |error| AdoptError::process(self.pid, error);
         let mut places: Vec<Place> = Vec::new();
         for entry in fs::read_dir(self.folder()).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
             let Some(descriptor) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
-            let Some(place) = self.socket(descriptor) else { continue };
-            // Threads have copies of the same socket.
-            if !places.iter().any(|known| known.inode == place.inode) {
-                places.push(place);
-            }
+            places.extend(self.socket(descriptor));
         }
         Ok(places)
     }
