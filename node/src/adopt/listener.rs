@@ -1,7 +1,9 @@
 //! Finding a listener among the sockets of a process.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
 
 use socket2::{Protocol, SockRef};
 
@@ -62,7 +64,14 @@ impl Wanted {
                 continue;
             }
             let Some(socket) = process.copy(place.descriptor)? else { continue };
-            taken.push(place.inode);
+            // Its number may have been given to another socket since.
+            let socket = File::from(socket);
+            let Ok(inode) = socket.metadata().map(|metadata| metadata.ino()) else { continue };
+            if taken.contains(&inode) {
+                continue;
+            }
+            taken.push(inode);
+            let (place, socket) = (Place { inode, ..place }, OwnedFd::from(socket));
             match listens_at(&socket) {
                 Some(at) if at == address => here.push(Listener { place, socket }),
                 Some(at) => elsewhere.push(at),

@@ -1,11 +1,18 @@
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
 use super::*;
+
+/// Each test looks into this very process: what another has open for a moment would be found as well.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 const LOOPBACK: &str = "127.0.0.1:0";
 
@@ -20,6 +27,7 @@ fn refused(address: SocketAddr) -> String {
 
 #[test]
 fn a_listener_is_told_from_other_sockets_at_its_address() {
+    let _alone = alone();
     let listener = TcpListener::bind(LOOPBACK).unwrap();
     let address = listener.local_addr().unwrap();
     let _datagrams = UdpSocket::bind(address).unwrap();
@@ -31,6 +39,7 @@ fn a_listener_is_told_from_other_sockets_at_its_address() {
 
 #[test]
 fn copies_of_one_listener_are_one() {
+    let _alone = alone();
     let listener = TcpListener::bind(LOOPBACK).unwrap();
     let _copy = listener.try_clone().unwrap();
     assert!(refused(listener.local_addr().unwrap()).contains("is not transparent"));
@@ -38,6 +47,7 @@ fn copies_of_one_listener_are_one() {
 
 #[test]
 fn several_listeners_at_one_address_are_refused() {
+    let _alone = alone();
     let socket = || {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.set_reuse_port(true).unwrap();
@@ -54,6 +64,7 @@ fn several_listeners_at_one_address_are_refused() {
 
 #[test]
 fn where_nothing_listens_the_error_says_where_something_does() {
+    let _alone = alone();
     let listener = TcpListener::bind(LOOPBACK).unwrap();
     let bound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     bound.bind(&LOOPBACK.parse::<SocketAddr>().unwrap().into()).unwrap();
@@ -64,6 +75,7 @@ fn where_nothing_listens_the_error_says_where_something_does() {
 
 #[test]
 fn a_listener_that_was_opened_anew_is_found_again() {
+    let _alone = alone();
     let listener = TcpListener::bind(LOOPBACK).unwrap();
     let address = listener.local_addr().unwrap();
     let process = Process::open(std::process::id()).unwrap();
@@ -80,6 +92,7 @@ fn a_listener_that_was_opened_anew_is_found_again() {
 
 #[test]
 fn one_listener_for_each_family() {
+    let _alone = alone();
     let addresses = ["127.0.0.1:1", "[::1]:1", "127.0.0.2:1"].map(|text| text.parse().unwrap());
     let error = Adoption::new(std::process::id(), &addresses, PathBuf::new()).unwrap_err();
     assert!(matches!(error, AdoptError::SameFamily { .. }), "{error}");
@@ -87,6 +100,7 @@ fn one_listener_for_each_family() {
 
 #[test]
 fn the_end_of_a_process_is_seen_and_its_number_means_nobody_then() {
+    let _alone = alone();
     let mut child = Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().unwrap();
     let address = LOOPBACK.parse().unwrap();
     let mut adoption = Adoption::new(child.id(), &[address], PathBuf::new()).unwrap();
