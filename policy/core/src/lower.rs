@@ -71,7 +71,13 @@ pub fn lower(policy: &EndpointPolicy) -> Lowered {
 
 /// What one direction says of connections.
 pub fn lower_direction(policy: &DirectionPolicy) -> LoweredDirection {
-    if policy.rules.iter().any(|rule| matches!(rule.tier, Tier::Admin | Tier::Baseline)) {
+    // One set of rules that are all asked at once, and what is allowed last: the strongest verdict is the right one.
+    let at_once = |rule: &Rule| match rule.tier {
+        Tier::Normal => rule.action != Action::Pass,
+        Tier::Default => policy.default_deny && rule.action == Action::Allow,
+        Tier::Admin | Tier::Baseline => false,
+    };
+    if !policy.rules.iter().all(at_once) {
         return complete::lower(policy);
     }
     let mut by_peer: BTreeMap<Option<IdentityId>, BTreeMap<Prefix, Said>> = BTreeMap::new();
