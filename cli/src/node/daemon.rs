@@ -14,7 +14,7 @@ use postern_policy_wire::Bundle;
 use postern_xds::client::Client;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::flow_log::FlowLog;
+use super::flow_log::{FlowLog, Sink};
 use super::{Run, admin};
 use crate::config_file::{self, Source, State};
 use crate::follow::{follow, node_bundle};
@@ -29,7 +29,8 @@ const DEVICE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Where it comes from what is to be enforced.
 pub(super) enum Wanted {
-    Files(Source, State),
+    /// And what they hold at first.
+    Files(Source, State, Bytes),
     Controller(Client),
 }
 
@@ -38,9 +39,15 @@ type Order = (Desired, oneshot::Sender<Result<(), ApplyError>>);
 
 pub(super) async fn run(args: &Run) -> anyhow::Result<Outcome> {
     let mut signals = Signals::new()?;
+    // Whatever may be wrong with the arguments is found before anything is left in the kernel.
     let wanted = args.wanted()?;
+    let sink = args.flows.as_deref().map(Sink::open).transpose()?;
+    let admin = match args.admin {
+        Some(address) => Some(admin::bind(address).await?),
+        None => None,
+    };
     let mut datapath = Datapath::open(&args.bpffs)?;
-    let flow_log = FlowLog::open(datapath.events()?, args.flows.as_deref())?;
+    let flow_log = FlowLog::new(datapath.events()?, sink)?;
     // Routes before programs: a program that marks packets leads them astray without them.
     steer::apply(&Plan::for_this_machine()).await?;
     datapath.attach_steering()?;
@@ -53,8 +60,8 @@ pub(super) async fn run(args: &Run) -> anyhow::Result<Outcome> {
     };
     let agent = Agent::new(config, datapath, devices);
     let (samples, sampled) = watch::channel(Vec::new());
-    if let Some(address) = args.admin {
-        admin::serve(address, agent.status(), sampled).await?;
+    if let Some(listener) = admin {
+        admin::serve(listener, agent.status(), sampled)?;
     }
     tracing::info!(bpffs = %args.bpffs.display(), "the node is up; what was enforced before still is");
     let (orders, ordered) = mpsc::channel(1);
@@ -77,8 +84,7 @@ async fn orders_from(
     hangup: &mut tokio::signal::unix::Signal,
 ) -> anyhow::Result<()> {
     match wanted {
-        Wanted::Files(source, state) => {
-            let first = source.load()?;
+        Wanted::Files(source, state, first) => {
             let (bundles, mut news) = watch::channel(first);
             news.mark_changed();
             let applied = async {

@@ -1,5 +1,8 @@
 //! Everything that can be given to the agent and is not good.
 
+use std::fs::Permissions;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
@@ -77,20 +80,26 @@ fn what_keeps_it_from_starting_is_said() {
     let elsewhere = folder.path().join("bpf");
     let (bad, elsewhere) = (bad.to_str().unwrap(), elsewhere.to_str().unwrap());
     let bpffs = world.bpffs().to_str().unwrap();
+    let taken = world.node().run(|| TcpListener::bind("127.0.0.1:0").unwrap()).unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
     for (arguments, code, message) in [
         (vec!["--bundle", good, "--bpffs", elsewhere], 3, "is not on a BPF file system: mount one by"),
         (vec!["--bundle", bad, "--bpffs", bpffs], 3, "bad.json is refused"),
         (vec!["--bundle", "/nowhere.json", "--bpffs", bpffs], 3, "cannot read /nowhere.json"),
         (vec!["--bpffs", bpffs], 3, "nothing says what to enforce"),
         (vec!["--bundle", good, "--bpffs", bpffs, "--flows", "/nowhere/flows"], 3, "cannot write flows to"),
+        (vec!["--bundle", good, "--bpffs", bpffs, "--admin", &taken], 3, "cannot listen on"),
         (vec!["--bundle", good, "--bpffs", bpffs, "--device", "app1"], 2, "NAMESPACE/NAME=DEVICE"),
     ] {
         let ran = world.run(["node", "--log", "warn"].iter().chain(&arguments)).unwrap();
         assert_eq!(ran.code, Some(code), "{arguments:?}: {ran:#?}");
         assert!(ran.stderr.contains(message) && ran.is_presentable(), "{arguments:?}: {message}: {ran:#?}");
+        assert!(!world.bpffs().exists(), "{arguments:?}: nothing is left behind");
     }
     let own = folder_of_nobody(world.bpffs());
-    let output = as_nobody(&["node", "--log", "warn", "--bundle", "/dev/null"], &own);
+    // The bundle is nobody's to read otherwise: that would be what keeps it.
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let output = as_nobody(&["node", "--log", "warn", "--bundle", good], &own);
     let error = String::from_utf8_lossy(&output.stderr);
     // A BPF file system is open to all, as /tmp is: it may have left its folder there.
     drop(std::fs::remove_dir_all(&own));
