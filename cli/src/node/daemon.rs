@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use postern_node::agent::{Agent, AgentConfig, ApplyError, Desired, Problem};
-use postern_node::datapath::{Datapath, Reason};
+use postern_node::datapath::{Datapath, DatapathError, Reason};
 use postern_node::devices::Devices;
 use postern_node::steer::{self, Plan};
 use postern_ops::{Sample, SampleValue};
@@ -15,6 +15,7 @@ use postern_xds::client::Client;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::flow_log::{FlowLog, Sink};
+use super::trouble::Trouble;
 use super::{Run, admin};
 use crate::config_file::{self, Source, State};
 use crate::follow::{follow, node_bundle};
@@ -133,7 +134,12 @@ struct Daemon {
 }
 
 impl Daemon {
+    /// Ends when nobody sends orders any more. What fails meanwhile is said and tried again: what is pinned is enforced
+    /// without this process, but only it can take a new policy.
     async fn run(mut self, mut ordered: mpsc::Receiver<Order>, mut flow_log: FlowLog) -> anyhow::Result<()> {
+        let mut steering = Trouble::new("cannot look after the routing rules");
+        let mut counting = Trouble::new("cannot read the counters");
+        let mut writing = Trouble::new("cannot write flows");
         let mut repair = tokio::time::interval(REPAIR);
         let mut count = tokio::time::interval(COUNT);
         loop {
@@ -150,11 +156,15 @@ impl Daemon {
                 },
                 _ = self.changes.changed() => self.apply_again().await,
                 _ = repair.tick() => {
-                    steer::apply(&Plan::for_this_machine()).await?;
+                    steering.note(steer::apply(&Plan::for_this_machine()).await);
                     self.apply_again().await;
                 }
-                _ = count.tick() => self.count()?,
-                written = flow_log.write_some(&self.names) => written?,
+                _ = count.tick() => {
+                    counting.note(self.count());
+                }
+                written = flow_log.write_some(&self.names) => {
+                    writing.note(written);
+                }
             }
         }
     }
@@ -198,7 +208,7 @@ impl Daemon {
         applied
     }
 
-    fn count(&mut self) -> anyhow::Result<()> {
+    fn count(&mut self) -> Result<(), DatapathError> {
         let sample = |counted: postern_node::datapath::Counted| {
             let what = if counted.reason == Reason::FORWARDED { "packets" } else { "dropped" };
             Sample {

@@ -4,6 +4,7 @@ mod admin;
 mod adopt;
 mod daemon;
 mod flow_log;
+mod trouble;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

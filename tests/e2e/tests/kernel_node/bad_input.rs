@@ -107,6 +107,30 @@ fn what_keeps_it_from_starting_is_said() {
     assert!(error.contains("ermi") && !error.contains("panicked"), "{error}");
 }
 
+#[test]
+fn a_full_disk_is_told_once_and_ends_nothing() {
+    let mut world = World::start(Policy(TUTORIAL)).unwrap();
+    let http = world.app1().serve(80).unwrap();
+    drop(world.agent.take());
+    std::fs::remove_file(world.flow_file()).unwrap();
+    std::os::unix::fs::symlink("/dev/full", world.flow_file()).unwrap();
+    world.start_agent().unwrap();
+    let to = (world.app1().addresses()[0], 80).into();
+    is_dropped(world.app3(), &http, to);
+    let told = "cannot write flows: No space left on device";
+    let agent = world.agent.as_ref().unwrap();
+    eventually(SOON, || {
+        ensure!(!agent.lines(told).is_empty(), "not told: {}", agent.log());
+        Ok(())
+    })
+    .unwrap();
+    is_dropped(world.app3(), &http, to);
+    world.load(Policy(&TUTORIAL.replace("id: app2", "id: app3"))).unwrap();
+    passes(world.app3(), &http, to, "/public");
+    let agent = world.agent.as_ref().unwrap();
+    assert_eq!(agent.lines(told).len(), 1, "{}", agent.log());
+}
+
 fn folder_of_nobody(bpffs: &Path) -> PathBuf {
     let mut name = bpffs.as_os_str().to_owned();
     name.push("-nobody");
