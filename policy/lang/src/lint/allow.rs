@@ -85,7 +85,13 @@ fn unused(lint: Lint, allowance: &Allowance) -> (Lint, Diagnostic) {
     (Lint::UnusedAllow, diagnostic(Severity::Note, Lint::UnusedAllow, message, help, allowance))
 }
 
-fn diagnostic(severity: Severity, lint: Lint, message: String, help: String, allowance: &Allowance) -> Diagnostic {
+fn diagnostic(
+    severity: Severity,
+    lint: Lint,
+    message: String,
+    help: String,
+    allowance: &Allowance,
+) -> Diagnostic {
     Diagnostic {
         severity,
         code: Code::Lint(lint),

@@ -65,7 +65,10 @@ fn is_nobody(rule: &Rule) -> bool {
 
 fn plain_over<'r>(rules: &'r DirectionPolicy, http: &Rule) -> Option<&'r Rule> {
     rules.rules.iter().find(|rule| {
-        rule.tier == Tier::Normal && rule.action == Action::Allow && over_peers(rule, http) && over_ports(rule, http)
+        rule.tier == Tier::Normal
+            && rule.action == Action::Allow
+            && over_peers(rule, http)
+            && over_ports(rule, http)
     })
 }
 

@@ -206,9 +206,7 @@ fn contains(hir: &Hir, byte: u8) -> bool {
         HirKind::Class(class) => in_class(class, byte),
         HirKind::Repetition(repetition) => repetition.max != Some(0) && contains(&repetition.sub, byte),
         HirKind::Capture(capture) => contains(&capture.sub, byte),
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
-            parts.iter().any(|part| contains(part, byte))
-        }
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(|part| contains(part, byte)),
     }
 }
 
@@ -225,7 +223,9 @@ fn requires(hir: &Hir, byte: u8) -> bool {
 
 fn in_class(class: &Class, byte: u8) -> bool {
     match class {
-        Class::Bytes(bytes) => bytes.ranges().iter().any(|range| (range.start()..=range.end()).contains(&byte)),
+        Class::Bytes(bytes) => {
+            bytes.ranges().iter().any(|range| (range.start()..=range.end()).contains(&byte))
+        }
         Class::Unicode(chars) => {
             let c = char::from(byte);
             chars.ranges().iter().any(|range| (range.start()..=range.end()).contains(&c))

@@ -171,7 +171,8 @@ fn rewrite(written: &str, from: &str, to: &str) -> Option<String> {
 fn replace(policies: &mut [Policy], fix: &Fix) -> Option<String> {
     let to = Pattern::parse(&fix.to).ok()?;
     let of_rule = |policy: &&mut Policy| fix.rule.as_str().starts_with(policy.id.as_str());
-    let sections = policies.iter_mut().filter(of_rule).flat_map(|policy| [&mut policy.ingress, &mut policy.egress]);
+    let sections =
+        policies.iter_mut().filter(of_rule).flat_map(|policy| [&mut policy.ingress, &mut policy.egress]);
     for item in sections.flat_map(|section| &mut section.items) {
         let PortSelector::AnyOf(rules) = &mut item.ports else { continue };
         for list in rules.iter_mut().filter_map(|rule| rule.http.as_mut()) {

@@ -73,11 +73,7 @@ pub(super) fn grants(policy: &Policy, direction: Direction) -> Vec<Grant<'_>> {
     if !items.iter().any(|item| with_ports(&item)) {
         return items.iter().flat_map(|item| of_item(policy, direction, item, peers(item))).collect();
     }
-    items
-        .iter()
-        .filter(with_ports)
-        .flat_map(|item| of_item(policy, direction, item, gate.clone()))
-        .collect()
+    items.iter().filter(with_ports).flat_map(|item| of_item(policy, direction, item, gate.clone())).collect()
 }
 
 fn terms(item: &Item) -> &[PeerTerm] {
@@ -94,12 +90,7 @@ fn peers(item: &Item) -> Peers<'_> {
     }
 }
 
-fn of_item<'p>(
-    policy: &'p Policy,
-    direction: Direction,
-    item: &'p Item,
-    peers: Peers<'p>,
-) -> Vec<Grant<'p>> {
+fn of_item<'p>(policy: &'p Policy, direction: Direction, item: &'p Item, peers: Peers<'p>) -> Vec<Grant<'p>> {
     let whole = Grant {
         policy,
         direction,

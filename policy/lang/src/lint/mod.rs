@@ -54,18 +54,16 @@ pub struct Levels {
 /// lints. With a world, selectors are held against what exists.
 pub fn lint(files: &[SourceFile], loaded: &Policies, world: Option<&World>, levels: &Levels) -> Vec<Finding> {
     let raw = raw::Raw::new(files);
-    let mut sink = sink::Sink {
-        raw: &raw,
-        places: &loaded.places,
-        findings: Vec::new(),
-        budget: sink::MOST_COMPARED,
-    };
+    let mut sink =
+        sink::Sink { raw: &raw, places: &loaded.places, findings: Vec::new(), budget: sink::MOST_COMPARED };
     let policies = &loaded.policies;
     let known = world.map(|world| world::Known::new(world, &loaded.cidr_groups));
     let grants: Vec<grant::Grant<'_>> = policies
         .iter()
         .filter(|policy| matches!(policy.subject, Subject::Endpoints(_)))
-        .flat_map(|policy| grant::DIRECTIONS.into_iter().flat_map(|direction| grant::grants(policy, direction)))
+        .flat_map(|policy| {
+            grant::DIRECTIONS.into_iter().flat_map(|direction| grant::grants(policy, direction))
+        })
         .collect();
     for grant in &grants {
         patterns::check(grant, &mut sink);

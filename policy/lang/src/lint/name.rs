@@ -116,7 +116,9 @@ impl Lint {
             Self::HttpShadowedByPlainAllow => {
                 ("http-shadowed-by-plain-allow", "HTTP rules are void, for the connection is allowed plainly")
             }
-            Self::HttpWithoutPeer => ("http-without-peer", "HTTP rules hold for everyone, the world included"),
+            Self::HttpWithoutPeer => {
+                ("http-without-peer", "HTTP rules hold for everyone, the world included")
+            }
             Self::LegacyDialect => ("legacy-dialect", "the document is written in the dialect of 2017"),
             Self::MethodCannotMatch => ("method-cannot-match", "no request has such a method"),
             Self::NamespaceOverridden => {

@@ -12,10 +12,45 @@ use super::sink::{Said, Sink};
 
 /// Methods that servers know: RFC 9110, 5789 and 10008, WebDAV and its kin, and what caches and gateways add.
 const METHODS: [&str; 39] = [
-    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "QUERY", "PROPFIND",
-    "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "SEARCH", "REPORT", "ACL", "BIND", "UNBIND",
-    "REBIND", "LINK", "UNLINK", "MERGE", "CHECKOUT", "CHECKIN", "UNCHECKOUT", "UPDATE", "LABEL", "BASELINE-CONTROL",
-    "MKACTIVITY", "MKWORKSPACE", "VERSION-CONTROL", "MKCALENDAR", "ORDERPATCH", "PURGE", "M-SEARCH",
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "OPTIONS",
+    "CONNECT",
+    "TRACE",
+    "QUERY",
+    "PROPFIND",
+    "PROPPATCH",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+    "SEARCH",
+    "REPORT",
+    "ACL",
+    "BIND",
+    "UNBIND",
+    "REBIND",
+    "LINK",
+    "UNLINK",
+    "MERGE",
+    "CHECKOUT",
+    "CHECKIN",
+    "UNCHECKOUT",
+    "UPDATE",
+    "LABEL",
+    "BASELINE-CONTROL",
+    "MKACTIVITY",
+    "MKWORKSPACE",
+    "VERSION-CONTROL",
+    "MKCALENDAR",
+    "ORDERPATCH",
+    "PURGE",
+    "M-SEARCH",
 ];
 
 /// Looks at the HTTP rules of one `toPorts` entry.
@@ -23,13 +58,11 @@ pub(super) fn check(grant: &Grant<'_>, sink: &mut Sink<'_>) {
     let Some(rules) = grant.http else { return };
     let active: Vec<(&RuleId, &HttpMatch)> = rules.iter().filter_map(active).collect();
     for (id, rule) in &active {
-        let fields = [
-            (HttpField::Method, &rule.method),
-            (HttpField::Path, &rule.path),
-            (HttpField::Host, &rule.host),
-        ];
+        let fields =
+            [(HttpField::Method, &rule.method), (HttpField::Path, &rule.path), (HttpField::Host, &rule.host)];
         for (field, pattern) in fields {
-            let Some((pattern, expression)) = pattern.as_ref().and_then(|p| Some((p, Expression::of(p)?))) else {
+            let Some((pattern, expression)) = pattern.as_ref().and_then(|p| Some((p, Expression::of(p)?)))
+            else {
                 continue;
             };
             anchors(id, field, pattern, &expression, sink);
@@ -58,9 +91,16 @@ fn active(rule: &HttpRule) -> Option<(&RuleId, &HttpMatch)> {
     }
 }
 
-fn anchors(id: &RuleId, field: HttpField, pattern: &Pattern, expression: &Expression<'_>, sink: &mut Sink<'_>) {
+fn anchors(
+    id: &RuleId,
+    field: HttpField,
+    pattern: &Pattern,
+    expression: &Expression<'_>,
+    sink: &mut Sink<'_>,
+) {
     let Some(without) = expression.without_anchors() else { return };
-    let message = format!("the anchors of `{pattern}` change nothing: the whole {} is matched", field.as_str());
+    let message =
+        format!("the anchors of `{pattern}` change nothing: the whole {} is matched", field.as_str());
     let said = Said::note(Lint::RedundantAnchors, message, format!("write `{without}`"));
     sink.http_field(id, field, said, Some(without));
 }
@@ -112,7 +152,8 @@ fn method(id: &RuleId, pattern: &Pattern, whole: &Expression<'_>, sink: &mut Sin
     let mut fixed = pattern.as_str().to_owned();
     let mut lower: Vec<&str> = Vec::new();
     for (offset, source) in whole.alternatives() {
-        let Some(text) = expression::alternative(source).and_then(|known| known.literal().map(<[u8]>::to_vec))
+        let Some(text) =
+            expression::alternative(source).and_then(|known| known.literal().map(<[u8]>::to_vec))
         else {
             continue;
         };
@@ -181,7 +222,8 @@ fn redundant(grant: &Grant<'_>, rules: &[(&RuleId, &HttpMatch)], sink: &mut Sink
             *other != index && covers(wide, rule) && (*other < index || !covers(rule, wide))
         });
         let Some((other, (wide, _))) = wider else { continue };
-        let same = if rules.get(other).is_some_and(|(_, wide)| wide == rule) { "the same as" } else { "within" };
+        let same =
+            if rules.get(other).is_some_and(|(_, wide)| wide == rule) { "the same as" } else { "within" };
         let message = format!("the rule allows nothing of its own: it is {same} {wide}");
         let help = "remove it, or make the other narrower if that one is wider than it should be";
         sink.rule(id, Said::warning(Lint::UnreachableRule, message, help));
@@ -192,9 +234,7 @@ fn covers(wide: &HttpMatch, narrow: &HttpMatch) -> bool {
     let field = |wide: &Option<Pattern>, narrow: &Option<Pattern>| match (wide, narrow) {
         (None, _) => true,
         (Some(_), None) => false,
-        (Some(wide), Some(narrow)) => {
-            expression::covers(wide, narrow)
-        }
+        (Some(wide), Some(narrow)) => expression::covers(wide, narrow),
     };
     field(&wide.method, &narrow.method)
         && field(&wide.host, &narrow.host)

@@ -53,7 +53,8 @@ pub(super) fn shadow(http: &Grant<'_>, plain: &Grant<'_>) -> Said {
         (false, Ports::These(_)) => "the port plainly, to some of the peers",
         (false, Ports::All) => "every port, to some of the peers",
     };
-    let message = format!("no request of theirs is held against these HTTP rules: {} allows {whose}", plain.id);
+    let message =
+        format!("no request of theirs is held against these HTTP rules: {} allows {whose}", plain.id);
     let help = match http.policy.id == plain.policy.id && http.item.id != plain.item.id {
         true => "items add to each other: put the peers and the HTTP rules into one item",
         false => "allowances add to each other: take the port out of the plain one, or remove it",
@@ -93,7 +94,8 @@ pub(super) fn unreachable(all: &[Grant<'_>], sink: &mut Sink<'_>) {
             && !grant.is_void()
             && !matches!(grant.policy.combination, Combination::Ordered { .. })
     };
-    let denials = ByNamespace::new(all.iter().filter(enforced).filter(|grant| grant.effect() == Effect::Deny));
+    let denials =
+        ByNamespace::new(all.iter().filter(enforced).filter(|grant| grant.effect() == Effect::Deny));
     for grant in all.iter().filter(enforced).filter(|grant| grant.effect() == Effect::Allow) {
         let beside: Vec<&Grant<'_>> = denials.beside(grant.policy).collect();
         if !sink.may_compare(beside.len(), grant.id) {
@@ -116,7 +118,8 @@ pub(super) fn unreachable(all: &[Grant<'_>], sink: &mut Sink<'_>) {
             };
             let earlier = ordered.iter().take(index).filter(decides).find(|earlier| covers(earlier, grant));
             if let Some(earlier) = earlier {
-                let message = format!("the rule is never asked: {} comes before it and covers all of it", earlier.id);
+                let message =
+                    format!("the rule is never asked: {} comes before it and covers all of it", earlier.id);
                 let help = "put it before the other, or remove it";
                 sink.rule(grant.id, Said::warning(Lint::UnreachableRule, message, help));
             }

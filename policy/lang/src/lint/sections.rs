@@ -106,7 +106,9 @@ pub(super) fn deny_only(policy: &Policy, all: &[Policy], sink: &mut Sink<'_>) {
             continue;
         }
         let Some(first) = section.items.first() else { continue };
-        let message = format!("only denials: with them default deny is on, so that all other {direction} is denied too");
+        let message = format!(
+            "only denials: with them default deny is on, so that all other {direction} is denied too"
+        );
         let help = format!("add what is allowed, or write `enableDefaultDeny: {{{direction}: false}}`");
         sink.rule(&first.id, Said::warning(Lint::DenyOnly, message, help));
     }
@@ -127,7 +129,8 @@ pub(super) fn equal_priority(policies: &[Policy], sink: &mut Sink<'_>) {
     for policy in policies.iter().filter(|policy| policy.mode == Mode::Enforced) {
         let Combination::Ordered { tier, priority } = policy.combination else { continue };
         let Some(first) = seen.insert((tier, priority), &policy.id) else { continue };
-        let message = format!("{first} has priority {priority} too: which of the two comes first, their names decide");
+        let message =
+            format!("{first} has priority {priority} too: which of the two comes first, their names decide");
         let help = "give each its own priority";
         sink.rule(&policy.id, Said::warning(Lint::EqualPriority, message, help));
     }

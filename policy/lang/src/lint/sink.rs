@@ -98,7 +98,8 @@ impl Sink<'_> {
         }
         let code = Code::Lint(Lint::TooManyToCompare);
         if self.findings.iter().all(|finding| finding.diagnostic.code != code) {
-            let message = format!("more than {MOST_COMPARED} pairs of rules: from here on they are not compared");
+            let message =
+                format!("more than {MOST_COMPARED} pairs of rules: from here on they are not compared");
             let help = "check the files in parts to find rules that others make void";
             self.rule(id, Said::note(Lint::TooManyToCompare, message, help));
         }

@@ -77,12 +77,17 @@ fn peer(policy: &Policy, term: &PeerTerm, known: Option<&Known<'_>>) -> Option<S
                     ServiceTerm::Named(name) => format!("there is no service {name} in the inventory"),
                     ServiceTerm::Labels { .. } => "no service of the inventory has these labels".to_owned(),
                 };
-                Said::warning(Lint::SelectsNothing, what, "check the name and the namespace; it selects nobody")
+                Said::warning(
+                    Lint::SelectsNothing,
+                    what,
+                    "check the name and the namespace; it selects nobody",
+                )
             })
         }
         PeerTerm::CidrGroup(term) => {
             let known = known?;
-            let exists = known.groups.iter().chain(known.world.cidr_groups()).any(|group| term.groups.means(group));
+            let exists =
+                known.groups.iter().chain(known.world.cidr_groups()).any(|group| term.groups.means(group));
             (!exists).then(|| {
                 let message = "the CIDR group is in neither the files nor the inventory";
                 let help = "add the CiliumCIDRGroup; without it an allowance allows nobody";
@@ -107,7 +112,9 @@ fn endpoints(policy: &Policy, selector: &Selector, known: Option<&Known<'_>>) ->
             requirement.key,
             own.unwrap_or_default()
         );
-        let help = format!("to mean a namespace by its name, write `k8s:{NAMESPACE}: NAME`; by its labels, `k8s:{NAMESPACE_LABELS}.KEY: VALUE`; in a NetworkPolicy, namespaceSelector");
+        let help = format!(
+            "to mean a namespace by its name, write `k8s:{NAMESPACE}: NAME`; by its labels, `k8s:{NAMESPACE_LABELS}.KEY: VALUE`; in a NetworkPolicy, namespaceSelector"
+        );
         return Some(Said::warning(Lint::NamespaceTrap, message, help));
     }
     if let Some(requirement) = never_there(selector) {
@@ -126,7 +133,8 @@ fn endpoints(policy: &Policy, selector: &Selector, known: Option<&Known<'_>>) ->
             own.unwrap_or_default(),
             other.name
         );
-        let help = format!("if that is meant, add `k8s:{NAMESPACE}: {}` to the selector", other.name.namespace);
+        let help =
+            format!("if that is meant, add `k8s:{NAMESPACE}: {}` to the selector", other.name.namespace);
         return Some(Said::warning(Lint::NamespaceTrap, message, help));
     }
     let message = format!("the selector selects no workload of the inventory: {}", shown(selector));
