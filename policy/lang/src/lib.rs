@@ -7,7 +7,9 @@
 #![forbid(unsafe_code)]
 
 mod cidr;
+mod cidr_group;
 mod cilium;
+mod cluster;
 mod decode;
 pub mod diagnostic;
 mod document;
