@@ -306,6 +306,28 @@ impl World {
         self.services.get(name)
     }
 
+    /// The CIDR group of this name.
+    pub fn cidr_group(&self, name: &str) -> Option<&CidrGroup> {
+        self.cidr_groups.get(name)
+    }
+
+    /// The services of a namespace, by name.
+    pub fn services_of(&self, namespace: &str) -> impl Iterator<Item = &Service> {
+        let first = WorkloadName { namespace: namespace.to_owned(), name: String::new() };
+        let of_namespace = self.services.range(first..).map(|(_, service)| service);
+        of_namespace.take_while(move |service| service.name.namespace == namespace)
+    }
+
+    /// Every address that is a backend of a service, whether the service is known or not.
+    pub fn all_backends(&self) -> impl Iterator<Item = IpAddr> {
+        self.backends.values().flatten().copied()
+    }
+
+    /// Whether an address is a backend of any service.
+    pub fn is_backend(&self, address: IpAddr) -> bool {
+        self.backends.values().any(|backends| backends.contains(&address))
+    }
+
     /// The namespaces that are known, and their labels.
     pub fn namespaces(&self) -> impl Iterator<Item = (&str, &BTreeMap<String, String>)> {
         self.namespaces.iter().map(|(name, labels)| (name.as_str(), labels))

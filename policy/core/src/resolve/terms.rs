@@ -14,17 +14,22 @@ use crate::selector::Selector;
 use crate::world::{CidrGroup, Service, World};
 
 /// The identities that some terms select, for subjects on every node.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Selection {
     /// As seen by workloads of no node.
     away: Arc<BTreeSet<IdentityId>>,
     /// The nodes that are another matter to their own workloads, and whether these select them.
     home: BTreeMap<String, (IdentityId, bool)>,
-    /// The whole set, for subjects on those nodes.
+    /// The whole set, for subjects on those nodes, as far as it was asked for.
     by_node: BTreeMap<String, Arc<BTreeSet<IdentityId>>>,
 }
 
 impl Selection {
+    /// Whether both select the same.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.away == other.away && self.home == other.home
+    }
+
     /// For subjects on this node. What is the same for all is one set in memory.
     pub(crate) fn seen_from(&mut self, node: Option<&str>) -> Arc<BTreeSet<IdentityId>> {
         let Some((name, (id, selected))) = node.and_then(|node| self.home.get_key_value(node)) else {
@@ -208,6 +213,100 @@ impl ServiceTerm {
             Self::Labels { selector, namespace } => {
                 namespace.as_ref().is_none_or(|namespace| *namespace == service.name.namespace)
                     && selector.matches(&object_labels(&service.labels))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labels::{LabelKey, RESERVED};
+    use crate::peer::CidrTerm;
+    use crate::selector::{Operator, Requirement};
+    use crate::world::{Node, Workload, WorkloadName};
+
+    /// One of everything that can be meant.
+    fn world() -> World {
+        let mut world = World::default();
+        for (name, cluster, address) in [("a", None, "10.0.0.1"), ("b", Some("other".to_owned()), "10.0.0.2")] {
+            world.set_workload(Workload {
+                name: WorkloadName::parse(name),
+                labels: BTreeMap::from([("app".to_owned(), name.to_owned())]),
+                addresses: vec![address.parse().unwrap()],
+                node: None,
+                service_account: None,
+                cluster,
+                ports: Vec::new(),
+            });
+        }
+        for (name, address) in [("k1", "192.168.0.1"), ("k2", "192.168.0.2")] {
+            let addresses = vec![address.parse().unwrap()];
+            let labels = BTreeMap::from([("zone".to_owned(), name.to_owned())]);
+            world.set_node(Node { name: name.to_owned(), addresses, labels });
+        }
+        world.set_api_servers(["192.168.0.1", "203.0.113.7"].map(|address| address.parse().unwrap()));
+        let prefixes = ["0.0.0.0/0", "203.0.113.0/24", "::/0"].map(|net| net.parse().unwrap()).to_vec();
+        world.set_cidr_group(CidrGroup { name: "g".to_owned(), labels: BTreeMap::new(), prefixes });
+        world
+    }
+
+    fn terms() -> Vec<PeerTerm> {
+        let reserved = |name: &str| LabelKey { source: Some(RESERVED.to_owned()), key: name.to_owned() };
+        let keys = [
+            LabelKey::k8s("app"),
+            LabelKey::parse("app"),
+            LabelKey::k8s(CLUSTER),
+            LabelKey { source: Some("node".to_owned()), key: "zone".to_owned() },
+            reserved("world"),
+            reserved("host"),
+            reserved("remote-node"),
+            reserved("kube-apiserver"),
+        ];
+        let values = || ["a", "b", "k1", "other", ""].map(str::to_owned).to_vec();
+        let mut selectors = vec![Selector::default()];
+        for key in &keys {
+            let operators = [
+                Operator::In(values()),
+                Operator::NotIn(values()),
+                Operator::Exists,
+                Operator::DoesNotExist,
+            ];
+            for operator in operators {
+                let requirement = Requirement { key: key.clone(), operator };
+                let also = Requirement::equals(LabelKey::k8s("app"), "a");
+                selectors.push(Selector { requirements: vec![requirement.clone()] });
+                selectors.push(Selector { requirements: vec![requirement, also] });
+            }
+        }
+        let mut terms: Vec<PeerTerm> = Entity::EVERY.into_iter().map(PeerTerm::Entity).collect();
+        terms.extend(selectors.iter().cloned().map(PeerTerm::Endpoints));
+        terms.extend(selectors.into_iter().map(PeerTerm::Nodes));
+        for net in ["0.0.0.0/0", "203.0.113.0/24", "203.0.113.0/25", "::/0", "10.0.0.0/8"] {
+            let net = net.parse().unwrap();
+            terms.push(PeerTerm::Cidr(CidrTerm { net, except: vec!["203.0.113.7/32".parse().unwrap()] }));
+            terms.push(PeerTerm::Cidr(CidrTerm { net, except: Vec::new() }));
+        }
+        for name in ["g", "gone"] {
+            let groups = GroupRef::Named(name.to_owned());
+            terms.push(PeerTerm::CidrGroup(CidrGroupTerm { groups, except: Vec::new() }));
+        }
+        terms
+    }
+
+    #[test]
+    fn whoever_is_meant_is_a_candidate() {
+        let world = world();
+        let universe = Universe::of(&world, &world.identities(&[]).unwrap());
+        for term in terms() {
+            for effect in [Effect::Allow, Effect::Deny] {
+                let bound = Bound::new(&term, effect, &universe, &world);
+                let candidates = bound.candidates(&universe);
+                for id in universe.all() {
+                    let peer = universe.peer(id).unwrap();
+                    let meant = peer.views().any(|seen| bound.means(id, peer, seen));
+                    assert!(!meant || candidates.contains(&id), "{term:?} means {:?}", peer.who);
+                }
             }
         }
     }
