@@ -9,6 +9,7 @@ use crate::cilium::{self, Dialect, Scope};
 use crate::decode::{At, Object, Reader};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::kubernetes;
+use crate::metadata::Metadata;
 use crate::source::{Location, SourceFile};
 use crate::yaml;
 
@@ -21,6 +22,8 @@ pub struct Policies {
     pub cidr_groups: Vec<CidrGroup>,
     /// Where each policy and each rule of it stands.
     pub places: BTreeMap<RuleId, Location>,
+    /// The annotations of each policy's object.
+    pub annotations: BTreeMap<RuleId, BTreeMap<String, String>>,
     /// Everything that was found, errors and warnings, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -44,14 +47,17 @@ pub fn load_policies(files: &[SourceFile]) -> Policies {
         for node in &documents {
             let mut found = Vec::new();
             read(&At::document(node), &mut reader, &mut found);
-            for (at, policy) in found {
-                if names.insert(policy.id.clone()) {
-                    reader.locate(&policy.id, &at);
-                    loaded.policies.push(policy);
-                } else {
+            for Found { at, id, annotations, policies } in found {
+                if !names.insert(id.clone()) {
                     // An API server could hold only one of the two: which is meant cannot be told.
-                    let message = format!("the policy {} is given twice", policy.id);
+                    let message = format!("the policy {id} is given twice");
                     reader.error(&at, Code::Conflict, message, "give each its own name, or remove one");
+                    continue;
+                }
+                for (at, policy) in policies {
+                    reader.locate(&policy.id, &at);
+                    loaded.annotations.insert(policy.id.clone(), annotations.clone());
+                    loaded.policies.push(policy);
                 }
             }
         }
@@ -60,22 +66,38 @@ pub fn load_policies(files: &[SourceFile]) -> Policies {
     loaded
 }
 
-/// Policies and where each stands.
-type Found<'n> = Vec<(At<'n>, Policy)>;
+/// One object and the policies that it is made of.
+pub(crate) struct Found<'n> {
+    /// Where it stands.
+    pub(crate) at: At<'n>,
+    /// Its name.
+    pub(crate) id: RuleId,
+    pub(crate) annotations: BTreeMap<String, String>,
+    /// Each with its place.
+    pub(crate) policies: Vec<(At<'n>, Policy)>,
+}
 
-fn read<'n>(at: &At<'n>, reader: &mut Reader<'_>, found: &mut Found<'n>) {
+impl<'n> Found<'n> {
+    /// An object that is one policy.
+    pub(crate) fn one(at: &At<'n>, metadata: Metadata, policy: Policy) -> Self {
+        let (id, annotations) = (policy.id.clone(), metadata.annotations);
+        Self { at: at.clone(), id, annotations, policies: vec![(at.clone(), policy)] }
+    }
+}
+
+fn read<'n>(at: &At<'n>, reader: &mut Reader<'_>, found: &mut Vec<Found<'n>>) {
     let Some(mut object) = at.object(reader) else { return };
     let Some((version, kind)) = version_and_kind(&mut object, reader) else { return };
     let errors_before = reader.errors();
-    let policy = match (version, kind) {
+    let read = match (version, kind) {
         ("cilium.io/v2", "CiliumNetworkPolicy") => {
-            cilium::policy(object, Dialect::Modern, Scope::Namespace, reader)
+            cilium::policies(object, Dialect::Modern, Scope::Namespace, reader)
         }
         ("cilium.io/v2", "CiliumClusterwideNetworkPolicy") => {
-            cilium::policy(object, Dialect::Modern, Scope::Cluster, reader)
+            cilium::policies(object, Dialect::Modern, Scope::Cluster, reader)
         }
         ("cilium.io/v1", "CiliumNetworkPolicy") => {
-            cilium::policy(object, Dialect::Legacy, Scope::Namespace, reader)
+            cilium::policies(object, Dialect::Legacy, Scope::Namespace, reader)
         }
         ("networking.k8s.io/v1", "NetworkPolicy") => kubernetes::policy(object, reader),
         ("v1", "List") => return read_list(object, reader, found),
@@ -83,7 +105,7 @@ fn read<'n>(at: &At<'n>, reader: &mut Reader<'_>, found: &mut Found<'n>) {
     };
     // A policy with an error in it is never used, whatever could be read of it.
     if reader.errors() == errors_before {
-        found.extend(policy.map(|policy| (at.clone(), policy)));
+        found.extend(read);
     }
 }
 
@@ -96,7 +118,7 @@ pub(crate) fn version_and_kind<'n>(
     version.zip(kind)
 }
 
-fn read_list<'n>(mut object: Object<'n>, reader: &mut Reader<'_>, found: &mut Found<'n>) {
+fn read_list<'n>(mut object: Object<'n>, reader: &mut Reader<'_>, found: &mut Vec<Found<'n>>) {
     let items = object.require("items", reader).and_then(|at| at.list(reader));
     object.ignore("metadata");
     object.finish(&["items"], &[], reader);

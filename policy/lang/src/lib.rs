@@ -6,6 +6,7 @@
 //! error; a field of the real schema that Postern does not build yet is an error too, and says so.
 #![forbid(unsafe_code)]
 
+mod cidr;
 mod cilium;
 mod decode;
 pub mod diagnostic;
