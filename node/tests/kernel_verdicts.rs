@@ -12,6 +12,7 @@ mod datapath;
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, TcpListener};
 use std::os::fd::AsFd as _;
+use std::sync::Arc;
 
 use datapath::packets::{Ends, SYN};
 use datapath::rules::{decide, http_action, lowered};
@@ -19,7 +20,7 @@ use datapath::{Did, Root, device, endpoint, in_namespace, run, run_marked};
 use postern_node::datapath::{Applied, Hook, register_listener};
 use postern_node_abi::Mark;
 use postern_policy_core::decide::Verdict;
-use postern_policy_core::endpoint::{Action, DirectionPolicy, Peers, Ports, Rule};
+use postern_policy_core::endpoint::{Action, DirectionPolicy, Peers, Ports, Rule, Tier};
 use postern_policy_core::identity::{AddressTable, IdentityId};
 use postern_policy_core::policy::RuleId;
 use postern_policy_core::port::{PortRange, Protocol, ProtocolMatch};
@@ -162,7 +163,7 @@ fn rule() -> impl Strategy<Value = Rule> {
     let identity = prop::sample::select(&[1u32, 2, 256, 257, 258, 300]).prop_map(IdentityId);
     let peers = prop_oneof![
         1 => Just(Peers::Any),
-        3 => prop::collection::btree_set(identity, 0..4).prop_map(Peers::Only),
+        3 => prop::collection::btree_set(identity, 0..4).prop_map(|ids| Peers::Only(Arc::new(ids))),
     ];
     let ports = prop_oneof![
         1 => Just(Ports::All),
@@ -171,6 +172,7 @@ fn rule() -> impl Strategy<Value = Rule> {
     let action = prop_oneof![3 => Just(Action::Allow), 2 => Just(Action::Deny), 2 => Just(http_action())];
     (peers, ports, action).prop_map(|(peers, ports, action)| Rule {
         id: RuleId::new("test"),
+        tier: Tier::Normal,
         peers,
         ports,
         action,

@@ -110,7 +110,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
 /// Resolves the policies of the workloads a proxy serves.
 pub(crate) fn compile(inputs: &Inputs, attach: &AttachArgs, peer: Option<IpAddr>) -> anyhow::Result<Bundle> {
     let Inputs { policies, world } = inputs;
-    let identities = world.identities().context("the inventory contradicts itself")?;
+    let identities = world.identities(policies).context("the inventory contradicts itself")?;
     let name = attach.workload.as_ref().map(|name| WorkloadName::parse(name));
     if name.is_some() && attach.direction == DirectionArg::Both {
         bail!(

@@ -98,7 +98,8 @@ fn cases() -> Vec<Value> {
 
 fn world() -> World {
     let mut world = World::default();
-    let node = Node { name: "n".to_owned(), addresses: vec!["192.0.2.1".parse().unwrap()] };
+    let node =
+        Node { name: "n".to_owned(), addresses: vec!["192.0.2.1".parse().unwrap()], labels: BTreeMap::new() };
     world.add_node(node).unwrap();
     for (n, (id, namespace)) in
         [("s", "default"), ("a", "default"), ("b", "default"), ("a", "other")].into_iter().enumerate()
@@ -109,6 +110,8 @@ fn world() -> World {
             addresses: vec![format!("10.0.0.{}", n + 1).parse().unwrap()],
             node: Some("n".to_owned()),
             service_account: None,
+            cluster: None,
+            ports: Vec::new(),
         };
         world.add_workload(workload).unwrap();
     }
@@ -123,12 +126,12 @@ fn load(object: &Value) -> Result<EndpointPolicy, String> {
     }
     let world = world();
     let subject = world.workload(&WorkloadName::parse("default/s")).unwrap();
-    Ok(resolve(&loaded.policies, &world, &world.identities().unwrap(), subject))
+    Ok(resolve(&loaded.policies, &world, &world.identities(&loaded.policies).unwrap(), subject))
 }
 
 /// The verdict on every flow and request that could tell two policies of this world apart.
 fn verdicts(policy: &EndpointPolicy) -> Vec<(Verdict, Vec<Verdict>)> {
-    let identities = world().identities().unwrap();
+    let identities = world().identities(&[]).unwrap();
     let mut verdicts = Vec::new();
     for direction in [Direction::Ingress, Direction::Egress] {
         for identity in identities.iter() {

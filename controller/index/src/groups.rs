@@ -1,6 +1,7 @@
 //! Workloads with the same labels on the same node: what policies say of one they say of all.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use postern_policy_core::endpoint::{Action, DirectionPolicy, EndpointPolicy, Peers};
 use postern_policy_core::identity::Who;
@@ -102,7 +103,7 @@ impl Groups {
         let mut nodes: BTreeSet<&str> = BTreeSet::new();
         for who in peers {
             match who {
-                Who::World => {}
+                Who::World | Who::Cidr(_) => {}
                 Who::Workloads(labels) => mentioning.extend(policies.mentioning(labels)),
                 Who::Node(name) => {
                     nodes.insert(name);
@@ -156,7 +157,7 @@ fn resolved(rules: &[Policy], world: &World, identities: &Identities, workload: 
         for rule in direction.rules.iter_mut().filter(|rule| rule.action == Action::Deny) {
             if let Peers::Only(peers) = &mut rule.peers {
                 // Who has no number yet may be whoever is denied.
-                peers.insert(INIT);
+                Arc::make_mut(peers).insert(INIT);
             }
         }
     }

@@ -157,7 +157,7 @@ impl Numbers {
 
 fn spec(who: &Who) -> PosternIdentitySpec {
     match who {
-        Who::World => PosternIdentitySpec::default(),
+        Who::World | Who::Cidr(_) => PosternIdentitySpec::default(),
         Who::Node(name) => PosternIdentitySpec { labels: Vec::new(), node: Some(name.clone()) },
         Who::Workloads(labels) => PosternIdentitySpec { labels: labels.iter().collect(), node: None },
     }
@@ -189,6 +189,7 @@ pub(crate) fn describe(who: &Who) -> Vec<String> {
         Who::World => vec!["reserved:world".to_owned()],
         Who::Node(name) => vec![format!("node:{name}")],
         Who::Workloads(labels) => labels.iter().collect(),
+        Who::Cidr(net) => vec!["reserved:world".to_owned(), format!("cidr:{net}")],
     }
 }
 

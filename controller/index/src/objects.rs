@@ -97,6 +97,8 @@ pub(crate) fn pod(pod: &k8s::Pod) -> Result<Option<Pod>, ObjectError> {
             addresses,
             node: spec.node_name.clone().filter(|name| !name.is_empty()),
             service_account: spec.service_account_name.clone().filter(|name| !name.is_empty()),
+            cluster: None,
+            ports: Vec::new(),
         },
         host_network: spec.host_network.unwrap_or_default(),
         ready: conditions.into_iter().any(|found| found.type_ == "Ready" && found.status == "True"),

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use postern_policy_core::labels::LabelSet;
-use postern_policy_core::policy::{PeerSelector, Policy};
+use postern_policy_core::peer::PeerTerm;
+use postern_policy_core::policy::{PeerSelector, Policy, Subject};
 use postern_policy_lang::diagnostic::Severity;
 use postern_policy_lang::source::SourceFile;
 use postern_policy_lang::{load_policies, salvage};
@@ -27,7 +28,9 @@ pub(crate) struct Entry {
 impl Entry {
     /// The rules in force that select a workload of these labels.
     pub(crate) fn selecting<'e>(&'e self, labels: &'e LabelSet) -> impl Iterator<Item = &'e Policy> {
-        self.rules.iter().filter(|rule| rule.subject.matches(labels))
+        self.rules
+            .iter()
+            .filter(|rule| matches!(&rule.subject, Subject::Endpoints(subject) if subject.matches(labels)))
     }
 
     fn selects(&self, labels: &LabelSet) -> bool {
@@ -39,7 +42,11 @@ impl Entry {
         let sections = self.rules.iter().flat_map(|rule| [&rule.ingress, &rule.egress]);
         sections.flat_map(|section| &section.items).any(|item| match &item.peers {
             PeerSelector::Unnamed => false,
-            PeerSelector::AnyOf(selectors) => selectors.iter().any(|selector| selector.matches(labels)),
+            PeerSelector::AnyOf(terms) => terms.iter().any(|term| match term {
+                PeerTerm::Endpoints(selector) => selector.matches(labels),
+                // Who that is depends on more than labels.
+                _ => true,
+            }),
         })
     }
 }

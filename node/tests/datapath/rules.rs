@@ -1,7 +1,9 @@
 //! Policies for tests, and what policy/core says of packets.
 
+use std::sync::Arc;
+
 use postern_policy_core::decide::Verdict;
-use postern_policy_core::endpoint::{Action, DirectionPolicy, Flow, Peers, Ports, Rule};
+use postern_policy_core::endpoint::{Action, DirectionPolicy, Flow, Peers, Ports, Rule, Tier};
 use postern_policy_core::http::{HttpMatch, HttpMatcher, HttpRule};
 use postern_policy_core::identity::IdentityId;
 use postern_policy_core::lower::{Lowered, lower_direction};
@@ -23,7 +25,7 @@ pub(crate) fn open() -> DirectionPolicy {
 }
 
 pub(crate) fn rule(peers: Peers, ports: Ports, action: Action) -> Rule {
-    Rule { id: RuleId::new("test"), peers, ports, action }
+    Rule { id: RuleId::new("test"), tier: Tier::Normal, peers, ports, action }
 }
 
 pub(crate) fn allow(peer: u32, protocol: Protocol, port: u16) -> Rule {
@@ -40,11 +42,11 @@ pub(crate) fn http(peer: u32, port: u16) -> Rule {
 
 pub(crate) fn http_action() -> Action {
     let id = RuleId::new("test/http");
-    Action::Http(vec![HttpRule { id, matcher: HttpMatcher::Active(HttpMatch::default()) }])
+    Action::Http([HttpRule { id, matcher: HttpMatcher::Active(HttpMatch::default()) }].into())
 }
 
 pub(crate) fn only(peer: u32) -> Peers {
-    Peers::Only([IdentityId(peer)].into())
+    Peers::Only(Arc::new([IdentityId(peer)].into()))
 }
 
 pub(crate) fn one(protocol: Protocol, port: u16) -> Ports {
@@ -61,7 +63,7 @@ pub(crate) fn decide(policy: &DirectionPolicy, peer: IdentityId, protocol: u8, p
     };
     let flow = Flow { peer, protocol, port };
     let plain = policy.rules.iter().any(|rule| rule.covers(&flow) && rule.action == Action::Allow);
-    (policy.connection(&flow).verdict, plain)
+    (policy.connection(&flow).verdict, plain || !policy.default_deny)
 }
 
 /// Only rules on everything speak of protocols without ports.

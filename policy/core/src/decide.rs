@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::endpoint::{Action, DirectionPolicy, Flow, Rule};
-use crate::http::{Field, HttpMatch, HttpMatcher, HttpRule, Request, Text};
+use crate::endpoint::{Action, DirectionPolicy, Flow, Rule, Tier};
+use crate::http::{Field, HttpMatch, HttpMatcher, Request, Text};
 use crate::path;
 use crate::policy::RuleId;
 
@@ -54,8 +54,13 @@ pub enum Reason<'p> {
     UnknownEndpoint,
     /// No rule allows it.
     NoMatch(Option<NearMiss<'p>>),
-    /// No valid rule allows it, and this one, which might have, could not be compiled.
-    Invalid(&'p HttpRule),
+    /// No valid rule allows it, and this one, which might have, is quarantined.
+    Invalid {
+        /// The rule.
+        rule: &'p RuleId,
+        /// Why it is quarantined.
+        why: &'p str,
+    },
     /// This rule denies it.
     DeniedBy(&'p RuleId),
     /// The request as sent is allowed, but servers that read its path in this way are not meant to get it.
@@ -78,18 +83,65 @@ pub struct NearMiss<'p> {
 impl DirectionPolicy {
     /// Decides a connection.
     pub fn connection(&self, flow: &Flow) -> Decision<'_> {
+        self.connect(&self.considered(|rule| rule.covers(flow)))
+    }
+
+    /// The rules that are asked about what `covers` tells, in their order: without those that a pass or the
+    /// default deny puts out of reach. In the normal tier denials come first.
+    pub(crate) fn considered(&self, covers: impl Fn(&Rule) -> bool) -> Vec<&Rule> {
+        let mut considered: Vec<&Rule> = Vec::new();
+        let mut left = None;
+        for rule in self.rules.iter().filter(|rule| covers(rule)) {
+            let reached = match rule.tier {
+                Tier::Admin | Tier::Normal => true,
+                Tier::Default => self.default_deny,
+                Tier::Baseline => !self.default_deny,
+            };
+            if !reached || left == Some(rule.tier) {
+                continue;
+            }
+            match rule.action {
+                Action::Pass => left = Some(rule.tier),
+                _ => considered.push(rule),
+            }
+        }
+        considered.sort_by_key(|rule| (rule.tier, rule.tier == Tier::Normal && rule.action != Action::Deny));
+        considered
+    }
+
+    /// Decides a connection by the rules that are considered.
+    pub(crate) fn connect<'p>(&self, rules: &[&'p Rule]) -> Decision<'p> {
         let decision = |verdict, reason| Decision { verdict, layer: Layer::L3L4, reason };
-        if let Some(deny) = self.covering(flow).find(|rule| rule.action == Action::Deny) {
-            return decision(Verdict::Deny, Reason::DeniedBy(&deny.id));
-        }
+        let quarantined = |rule: &&&Rule| matches!(rule.action, Action::Quarantined(_));
+        let Some(first) = rules.iter().find(|rule| !quarantined(rule)) else {
+            return self.unmatched(Layer::L3L4, rules.iter().find_map(|rule| quarantine(rule)), None);
+        };
         // A port with HTTP rules goes to the proxy even where a plain rule allows all of it.
-        if let Some(http) = self.covering(flow).find(|rule| matches!(rule.action, Action::Http(_))) {
-            return decision(Verdict::Redirect, Reason::HttpRules(&http.id));
+        let http = rules.iter().find(|rule| matches!(rule.action, Action::Http(_)));
+        match (&first.action, http) {
+            (Action::Deny, _) => decision(Verdict::Deny, Reason::DeniedBy(&first.id)),
+            (Action::Http(_), _) => decision(Verdict::Redirect, Reason::HttpRules(&first.id)),
+            (_, Some(http)) if http.tier == first.tier => {
+                decision(Verdict::Redirect, Reason::HttpRules(&http.id))
+            }
+            _ => decision(Verdict::Allow, Reason::AllowedBy(&first.id)),
         }
-        match self.covering(flow).next() {
-            Some(allow) => decision(Verdict::Allow, Reason::AllowedBy(&allow.id)),
-            None if self.default_deny => decision(Verdict::Deny, Reason::NoMatch(None)),
-            None => decision(Verdict::Allow, Reason::NotEnforced),
+    }
+
+    /// What happens where no rule says anything.
+    fn unmatched<'p>(
+        &self,
+        layer: Layer,
+        invalid: Option<Reason<'p>>,
+        nearest: Option<NearMiss<'p>>,
+    ) -> Decision<'p> {
+        match self.default_deny {
+            false => Decision { verdict: Verdict::Allow, layer, reason: Reason::NotEnforced },
+            true => Decision {
+                verdict: Verdict::Deny,
+                layer,
+                reason: invalid.unwrap_or(Reason::NoMatch(nearest)),
+            },
         }
     }
 
@@ -100,7 +152,7 @@ impl DirectionPolicy {
         if connection.verdict != Verdict::Redirect {
             return connection;
         }
-        let rules: Vec<&Rule> = self.covering(flow).collect();
+        let rules = self.considered(|rule| rule.covers(flow));
         let as_sent = self.http(&rules, request);
         let Some(path) = request.path.filter(|_| as_sent.verdict == Verdict::Allow) else {
             return as_sent;
@@ -131,7 +183,7 @@ impl DirectionPolicy {
         as_sent
     }
 
-    fn http<'p>(&'p self, rules: &[&'p Rule], request: &Request<'_>) -> Decision<'p> {
+    fn http<'p>(&self, rules: &[&'p Rule], request: &Request<'_>) -> Decision<'p> {
         let decision = |verdict, reason| Decision { verdict, layer: Layer::L7, reason };
         let mut nearest: Option<NearMiss<'_>> = None;
         let mut invalid = None;
@@ -140,11 +192,18 @@ impl DirectionPolicy {
                 Action::Http(http) => http,
                 Action::Allow => return decision(Verdict::Allow, Reason::AllowedBy(&rule.id)),
                 Action::Deny => return decision(Verdict::Deny, Reason::DeniedBy(&rule.id)),
-            };
-            for rule in http {
-                let HttpMatcher::Active(wanted) = &rule.matcher else {
-                    invalid = invalid.or(Some(rule));
+                Action::Quarantined(_) | Action::Pass => {
+                    invalid = invalid.or(quarantine(rule));
                     continue;
+                }
+            };
+            for rule in http.iter() {
+                let wanted = match &rule.matcher {
+                    HttpMatcher::Active(wanted) => wanted,
+                    HttpMatcher::Quarantined(why) => {
+                        invalid = invalid.or(Some(Reason::Invalid { rule: &rule.id, why }));
+                        continue;
+                    }
                 };
                 let Err(field) = wanted.check(request) else {
                     return decision(Verdict::Allow, Reason::AllowedBy(&rule.id));
@@ -155,16 +214,15 @@ impl DirectionPolicy {
                 }
             }
         }
-        match invalid {
-            _ if !self.default_deny => decision(Verdict::Allow, Reason::NotEnforced),
-            Some(rule) => decision(Verdict::Deny, Reason::Invalid(rule)),
-            None => decision(Verdict::Deny, Reason::NoMatch(nearest)),
-        }
+        self.unmatched(Layer::L7, invalid, nearest)
     }
+}
 
-    fn covering<'p>(&'p self, flow: &Flow) -> impl Iterator<Item = &'p Rule> {
-        let flow = *flow;
-        self.rules.iter().filter(move |rule| rule.covers(&flow))
+/// The reason of a denial for which a quarantined rule is to blame.
+fn quarantine(rule: &Rule) -> Option<Reason<'_>> {
+    match &rule.action {
+        Action::Quarantined(why) => Some(Reason::Invalid { rule: &rule.id, why }),
+        _ => None,
     }
 }
 
@@ -174,7 +232,7 @@ const AMBIGUITY_BUDGET: usize = 8 << 20;
 fn count(rules: &[&Rule]) -> usize {
     let http = |rule: &&Rule| match &rule.action {
         Action::Http(http) => http.len(),
-        Action::Allow | Action::Deny => 1,
+        _ => 1,
     };
     rules.iter().map(http).sum()
 }
@@ -189,7 +247,7 @@ impl<'p> Decision<'p> {
     pub fn rule(&self) -> Option<&'p RuleId> {
         match &self.reason {
             Reason::AllowedBy(rule) | Reason::DeniedBy(rule) | Reason::HttpRules(rule) => Some(rule),
-            Reason::Invalid(rule) => Some(&rule.id),
+            Reason::Invalid { rule, .. } => Some(rule),
             _ => None,
         }
     }
@@ -207,10 +265,7 @@ impl<'p> Decision<'p> {
             }
             Reason::NoMatch(None) => "no rule matches, and default deny is on".to_owned(),
             Reason::NoMatch(Some(miss)) => format!("no rule matches; nearest: {}", miss.describe(request)),
-            Reason::Invalid(rule) => match &rule.matcher {
-                HttpMatcher::Quarantined(why) => format!("rule {} is quarantined: {why}", rule.id),
-                HttpMatcher::Active(_) => format!("rule {} is invalid", rule.id),
-            },
+            Reason::Invalid { rule, why } => format!("rule {rule} is quarantined: {why}"),
             Reason::DeniedBy(rule) => format!("denied by {rule}"),
             Reason::AmbiguousPath(reading) => {
                 format!("ambiguous path: servers may read it as {}, which no rule allows", Text(reading))
@@ -230,7 +285,7 @@ impl Reason<'_> {
             Self::NotLoaded => "not-loaded",
             Self::UnknownEndpoint => "unknown-endpoint",
             Self::NoMatch(_) => "no-match",
-            Self::Invalid(_) => "invalid",
+            Self::Invalid { .. } => "invalid",
             Self::DeniedBy(_) => "denied-by-rule",
             Self::AmbiguousPath(_) | Self::UnreadablePath(_) => "ambiguous-path",
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::http::HttpRule;
 use crate::identity::IdentityId;
@@ -32,13 +33,28 @@ impl EndpointPolicy {
     }
 }
 
-/// The rules of one direction. A denial wins over every allowance, whatever their order.
+/// The rules of one direction.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DirectionPolicy {
-    /// Whether what no rule allows is dropped.
+    /// Whether what no rule allows is dropped. Then the baseline tier is never reached.
     pub default_deny: bool,
-    /// The rules, in the order in which they are named to the user.
+    /// The rules, tier by tier. In the normal tier a denial wins over every allowance, whatever their order; in
+    /// the others the first rule that covers a connection decides.
     pub rules: Vec<Rule>,
+}
+
+/// When a rule is asked: the tiers in their order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// The administrator's rules that nobody overrides, one after another.
+    Admin,
+    /// The rules of the workload's own policies, all at once.
+    #[default]
+    Normal,
+    /// What is allowed where default deny is on and no policy speaks of it: the workload's own node.
+    Default,
+    /// The administrator's rules for workloads without default deny, one after another.
+    Baseline,
 }
 
 /// One rule.
@@ -46,6 +62,8 @@ pub struct DirectionPolicy {
 pub struct Rule {
     /// Its name.
     pub id: RuleId,
+    /// When it is asked.
+    pub tier: Tier,
     /// The peers it covers.
     pub peers: Peers,
     /// The ports it covers.
@@ -60,7 +78,7 @@ pub enum Peers {
     /// Everyone.
     Any,
     /// These identities: nobody where there are none.
-    Only(BTreeSet<IdentityId>),
+    Only(Arc<BTreeSet<IdentityId>>),
 }
 
 /// The ports a rule covers.
@@ -79,8 +97,12 @@ pub enum Action {
     Allow,
     /// It is dropped.
     Deny,
+    /// The rest of the tier is not asked.
+    Pass,
     /// HTTP requests pass that one of these matches.
-    Http(Vec<HttpRule>),
+    Http(Arc<[HttpRule]>),
+    /// Nothing: it would allow something in a way that is not enforced, for this reason.
+    Quarantined(Arc<str>),
 }
 
 /// A connection, as one direction of a policy sees it.

@@ -85,7 +85,7 @@ pub fn explain(
     world: &World,
     question: &Question<'_>,
 ) -> Result<Explanation, ExplainError> {
-    let identities = world.identities()?;
+    let identities = world.identities(policies)?;
     let from = Party::find(&question.from, world, &identities)?;
     let to = Party::find(&question.to, world, &identities)?;
     let side = |subject: &Party, direction: Direction, peer: &Party| {
@@ -170,6 +170,7 @@ impl Party {
 fn kind(id: IdentityId, identities: &Identities) -> String {
     match identities.iter().find(|identity| identity.id == id) {
         Some(Identity { who: Who::Node(name), .. }) => format!("node {name}"),
+        Some(Identity { who: Who::Cidr(net), .. }) => format!("world, in {net}"),
         _ => "world".to_owned(),
     }
 }
@@ -240,6 +241,8 @@ impl Side {
         match (&rule.action, request) {
             (Action::Allow, _) => vec![step(&rule.id, true, "allows".to_owned())],
             (Action::Deny, _) => vec![step(&rule.id, true, "denies".to_owned())],
+            (Action::Pass, _) => vec![step(&rule.id, true, "leaves it to the next tier".to_owned())],
+            (Action::Quarantined(why), _) => vec![step(&rule.id, false, format!("quarantined: {why}"))],
             (Action::Http(_), None) => {
                 vec![step(&rule.id, true, "HTTP rules decide each request".to_owned())]
             }

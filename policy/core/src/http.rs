@@ -1,6 +1,7 @@
 //! HTTP rules and the requests they are held against.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::pattern::Pattern;
 use crate::policy::RuleId;
@@ -33,7 +34,17 @@ pub enum HttpMatcher {
     /// It matches requests.
     Active(HttpMatch),
     /// It could not be compiled, for this reason: it matches nothing, and every other rule works.
-    Quarantined(String),
+    Quarantined(Arc<str>),
+}
+
+impl HttpRule {
+    /// Its name and why it is quarantined, if it is.
+    pub fn quarantined(&self) -> Option<(RuleId, Arc<str>)> {
+        match &self.matcher {
+            HttpMatcher::Active(_) => None,
+            HttpMatcher::Quarantined(why) => Some((self.id.clone(), why.clone())),
+        }
+    }
 }
 
 /// The fields of an HTTP rule. Absent ones match everything.

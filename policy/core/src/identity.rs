@@ -17,6 +17,8 @@ impl IdentityId {
     pub const WORLD: Self = Self(2);
     /// The first number that is not reserved.
     pub const FIRST: Self = Self(256);
+    /// The first number of those that stand for prefixes.
+    pub const FIRST_CIDR: Self = Self(1 << 24);
 }
 
 impl fmt::Display for IdentityId {
@@ -43,6 +45,8 @@ pub enum Who {
     Node(String),
     /// Every workload with exactly these labels.
     Workloads(LabelSet),
+    /// The addresses outside the cluster of which this is the longest prefix that anything names.
+    Cidr(IpNet),
 }
 
 /// Addresses to identities, the longest prefix first; what is in no prefix is the world.

@@ -7,6 +7,8 @@ use std::fmt;
 pub const K8S: &str = "k8s";
 /// The source of the labels that name things which are not workloads: `reserved:world`, `reserved:host`.
 pub const RESERVED: &str = "reserved";
+/// The source of the labels of node objects.
+pub const NODE: &str = "node";
 /// The label that carries a workload's namespace.
 pub const NAMESPACE: &str = "io.kubernetes.pod.namespace";
 /// The prefix under which a namespace's own labels appear on its workloads.

@@ -4,10 +4,12 @@
 //! peer, and takes the stronger of the two verdicts. So that this is what [`DirectionPolicy::connection`]
 //! says, each entry already holds what the shorter prefixes of the same peer say too.
 
+mod complete;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decide::Verdict;
-use crate::endpoint::{Action, DirectionPolicy, EndpointPolicy, Flow, Peers, Ports, Rule};
+use crate::endpoint::{Action, DirectionPolicy, EndpointPolicy, Flow, Peers, Ports, Rule, Tier};
 use crate::identity::IdentityId;
 use crate::policy::Direction;
 use crate::port::{PortRange, Protocol, ProtocolMatch};
@@ -26,6 +28,9 @@ pub struct Lowered {
 pub struct LoweredDirection {
     /// Whether what no entry speaks of is dropped.
     pub default_deny: bool,
+    /// Whether the entries of a peer say all there is to say of it: where it has any, those for anyone are not
+    /// asked. Tiers need that, for a later one may be stronger without being heard.
+    pub complete: bool,
     /// The entries: none twice for the same peer and prefix.
     pub entries: Vec<Entry>,
 }
@@ -66,9 +71,20 @@ pub fn lower(policy: &EndpointPolicy) -> Lowered {
 
 /// What one direction says of connections.
 pub fn lower_direction(policy: &DirectionPolicy) -> LoweredDirection {
+    // One set of rules that are all asked at once, and what is allowed last: the strongest verdict is the right one.
+    let at_once = |rule: &Rule| match rule.tier {
+        Tier::Normal => rule.action != Action::Pass,
+        Tier::Default => policy.default_deny && rule.action == Action::Allow,
+        Tier::Admin | Tier::Baseline => false,
+    };
+    if !policy.rules.iter().all(at_once) {
+        return complete::lower(policy);
+    }
     let mut by_peer: BTreeMap<Option<IdentityId>, BTreeMap<Prefix, Said>> = BTreeMap::new();
+    // Without default deny, HTTP rules deny nothing.
+    let all = Said { allow: !policy.default_deny, ..Said::default() };
     for rule in &policy.rules {
-        let said = Said::by(&rule.action);
+        let Some(said) = Said::by(&rule.action).map(|said| said.and(all)) else { continue };
         for prefix in prefixes(rule) {
             for peer in peers(&rule.peers) {
                 by_peer.entry(peer).or_default().entry(prefix).or_default().add(said);
@@ -76,7 +92,7 @@ pub fn lower_direction(policy: &DirectionPolicy) -> LoweredDirection {
         }
     }
     let entries = by_peer.into_iter().flat_map(|(peer, said)| fold(peer, said)).collect();
-    LoweredDirection { default_deny: policy.default_deny, entries }
+    LoweredDirection { default_deny: policy.default_deny, complete: false, entries }
 }
 
 impl Lowered {
@@ -98,7 +114,9 @@ impl LoweredDirection {
                 .max_by_key(|entry| (entry.protocol.is_some(), entry.port_bits))
                 .map(|entry| entry.verdict)
         };
-        match longest(Some(flow.peer)).max(longest(None)) {
+        let own = longest(Some(flow.peer));
+        let anyone = if self.complete && own.is_some() { None } else { longest(None) };
+        match own.max(anyone) {
             Some(EntryVerdict::Allow) => Verdict::Allow,
             Some(EntryVerdict::Redirect { .. }) => Verdict::Redirect,
             Some(EntryVerdict::Deny) => Verdict::Deny,
@@ -146,19 +164,26 @@ struct Said {
 }
 
 impl Said {
-    fn by(action: &Action) -> Self {
+    fn by(action: &Action) -> Option<Self> {
         let nothing = Self::default();
         match action {
-            Action::Allow => Self { allow: true, ..nothing },
-            Action::Deny => Self { deny: true, ..nothing },
-            Action::Http(_) => Self { http: true, ..nothing },
+            Action::Allow => Some(Self { allow: true, ..nothing }),
+            Action::Deny => Some(Self { deny: true, ..nothing }),
+            Action::Http(_) => Some(Self { http: true, ..nothing }),
+            Action::Pass | Action::Quarantined(_) => None,
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            allow: self.allow || other.allow,
+            http: self.http || other.http,
+            deny: self.deny || other.deny,
         }
     }
 
     fn add(&mut self, other: Self) {
-        self.allow |= other.allow;
-        self.http |= other.http;
-        self.deny |= other.deny;
+        *self = self.and(other);
     }
 
     fn verdict(self) -> EntryVerdict {

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::http::HttpRule;
-use crate::port::PortRange;
+use crate::peer::PeerTerm;
+use crate::port::PortSpec;
 use crate::selector::Selector;
 
 /// The name of a rule: where it stands in the user's own document.
@@ -60,24 +61,89 @@ impl fmt::Display for Direction {
 pub struct Policy {
     /// Its name, the first part of the names of its rules.
     pub id: RuleId,
-    /// The workloads it applies to. A namespaced policy's selector is already pinned to its namespace.
-    pub subject: Selector,
-    /// How the items of one direction combine.
+    /// What it applies to.
+    pub subject: Subject,
+    /// How the items of one direction combine, among themselves and with those of other policies.
     pub combination: Combination,
-    /// What it says of connections to its workloads.
+    /// Whether it is enforced.
+    pub mode: Mode,
+    /// What it says of connections to its subjects.
     pub ingress: Section,
-    /// What it says of connections from its workloads.
+    /// What it says of connections from its subjects.
     pub egress: Section,
+}
+
+impl Policy {
+    /// Its rules that no data plane enforces, and why. They allow nothing, and deny all that they might speak of.
+    pub fn quarantined(&self) -> Vec<(RuleId, Arc<str>)> {
+        if let Subject::Nodes(_) = self.subject {
+            return vec![(self.id.clone(), Arc::from("host policies are not enforced yet"))];
+        }
+        let items = self.ingress.items.iter().chain(&self.egress.items);
+        items.flat_map(Item::quarantined).collect()
+    }
+}
+
+impl Item {
+    fn quarantined(&self) -> Vec<(RuleId, Arc<str>)> {
+        if let Some(why) = &self.unenforced {
+            return vec![(self.id.clone(), why.clone())];
+        }
+        let rules = match &self.ports {
+            PortSelector::Unnamed => &[],
+            PortSelector::AnyOf(rules) => rules.as_slice(),
+        };
+        let of_rule = |rule: &PortRule| match &rule.unenforced {
+            Some(why) => vec![(rule.id.clone(), why.clone())],
+            None => rule.http.iter().flat_map(|http| http.iter()).filter_map(HttpRule::quarantined).collect(),
+        };
+        rules.iter().flat_map(of_rule).collect()
+    }
+}
+
+/// What a policy applies to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// These workloads. A namespaced policy's selector is already pinned to its namespace.
+    Endpoints(Selector),
+    /// These nodes, by their labels. No data plane enforces that yet: it selects no workload.
+    Nodes(Selector),
+}
+
+/// Whether a policy is enforced.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It decides.
+    #[default]
+    Enforced,
+    /// It is only reported what it would decide.
+    Audit,
 }
 
 /// How the items of one direction combine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Combination {
-    /// Each item allows on its own; the direction allows what any item does.
+    /// Each item allows on its own; the direction allows what any item of any such policy does.
     Union,
     /// The legacy dialect `cilium.io/v1`: the peers of all items are one gate, the ports of all items
     /// another, and a connection must pass both. HTTP rules hang on the port, whoever the peer is.
     Gates,
+    /// The first item that matches decides, and policies of a lower priority number come first.
+    Ordered {
+        /// Before or after the others.
+        tier: OrderedTier,
+        /// 0 to 1000.
+        priority: u16,
+    },
+}
+
+/// Where policies stand whose items are ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OrderedTier {
+    /// Before all others.
+    Admin,
+    /// After all others, where these do not turn default deny on.
+    Baseline,
 }
 
 /// What a policy says of one direction.
@@ -100,6 +166,8 @@ pub struct Item {
     pub peers: PeerSelector,
     /// The ports it speaks of.
     pub ports: PortSelector,
+    /// Why no data plane enforces it yet: it then allows nothing, and denies all that it speaks of.
+    pub unenforced: Option<Arc<str>>,
 }
 
 /// What an item does to what it matches.
@@ -109,6 +177,8 @@ pub enum Effect {
     Allow,
     /// Drops it, whatever allows it.
     Deny,
+    /// Leaves it to the next tier; only where items are ordered.
+    Pass,
 }
 
 /// The peers an item speaks of. Nobody and everybody are never the same value.
@@ -117,7 +187,7 @@ pub enum PeerSelector {
     /// The item names no peers: anyone, the world and the host included.
     Unnamed,
     /// Who is selected by any of these: nobody where there are none.
-    AnyOf(Vec<Selector>),
+    AnyOf(Vec<PeerTerm>),
 }
 
 /// The ports an item speaks of.
@@ -135,7 +205,9 @@ pub struct PortRule {
     /// Its name.
     pub id: RuleId,
     /// The ports: none where there are none.
-    pub ports: Vec<PortRange>,
+    pub ports: Vec<PortSpec>,
     /// The HTTP rules, if HTTP is looked at: a request must match one of them.
-    pub http: Option<Vec<HttpRule>>,
+    pub http: Option<Arc<[HttpRule]>>,
+    /// Why no data plane enforces it yet: it then allows nothing, and denies all that it speaks of.
+    pub unenforced: Option<Arc<str>>,
 }

@@ -4,8 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::identity::{AddressTable, Identity, IdentityId, Who};
 use crate::labels::{self, K8S, LabelSet};
+use crate::policy::Policy;
+use crate::port::Protocol;
+use crate::prefixes::prefixes;
 
 /// A workload's name within its namespace.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +48,21 @@ pub struct Workload {
     pub node: Option<String>,
     /// Its service account.
     pub service_account: Option<String>,
+    /// Its cluster, where that is not the local one.
+    pub cluster: Option<String>,
+    /// The ports that it gives names to.
+    pub ports: Vec<NamedPort>,
+}
+
+/// A port that a workload gives a name to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NamedPort {
+    /// The name.
+    pub name: String,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The port.
+    pub port: u16,
 }
 
 /// A node. Its addresses are the host of its own workloads.
@@ -52,6 +72,8 @@ pub struct Node {
     pub name: String,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// A service. Policies speak of the pods behind it, never of its own addresses.
@@ -63,6 +85,19 @@ pub struct Service {
     pub selector: BTreeMap<String, String>,
     /// Its own addresses.
     pub addresses: Vec<IpAddr>,
+    /// Its own labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A named set of prefixes, `CiliumCIDRGroup`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CidrGroup {
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// The prefixes, without host bits.
+    pub prefixes: Vec<IpNet>,
 }
 
 impl Service {
@@ -81,6 +116,9 @@ pub struct World {
     namespaces: BTreeMap<String, BTreeMap<String, String>>,
     nodes: BTreeMap<String, Node>,
     services: BTreeMap<WorkloadName, Service>,
+    backends: BTreeMap<WorkloadName, BTreeSet<IpAddr>>,
+    cidr_groups: BTreeMap<String, CidrGroup>,
+    api_servers: BTreeSet<IpAddr>,
 }
 
 /// Why something cannot be part of the world.
@@ -151,6 +189,53 @@ impl World {
         }
     }
 
+    /// Adds backends of a service, whether the service is known yet or not.
+    pub fn add_backends(&mut self, service: &WorkloadName, backends: impl IntoIterator<Item = IpAddr>) {
+        self.backends
+            .entry(service.clone())
+            .or_default()
+            .extend(backends.into_iter().map(|address| address.to_canonical()));
+    }
+
+    /// The backends of a service, as far as they are known.
+    pub fn backends(&self, service: &WorkloadName) -> impl Iterator<Item = IpAddr> {
+        self.backends.get(service).into_iter().flatten().copied()
+    }
+
+    /// Adds a CIDR group.
+    pub fn add_cidr_group(&mut self, group: CidrGroup) -> Result<(), WorldError> {
+        let name = format!("CIDR group {}", group.name);
+        match self.cidr_groups.insert(group.name.clone(), group) {
+            Some(_) => Err(WorldError::Duplicate(name)),
+            None => Ok(()),
+        }
+    }
+
+    /// The CIDR groups, by name.
+    pub fn cidr_groups(&self) -> impl Iterator<Item = &CidrGroup> {
+        self.cidr_groups.values()
+    }
+
+    /// Adds an address at which an API server of the cluster answers.
+    pub fn add_api_server(&mut self, address: IpAddr) {
+        self.api_servers.insert(address.to_canonical());
+    }
+
+    /// Where API servers answer.
+    pub fn api_servers(&self) -> &BTreeSet<IpAddr> {
+        &self.api_servers
+    }
+
+    /// The nodes, by name.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values()
+    }
+
+    /// The node of this name.
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        self.nodes.get(name)
+    }
+
     /// The services, by name.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
         self.services.values()
@@ -174,7 +259,8 @@ impl World {
             set.insert(K8S, key, value);
         }
         set.insert(K8S, labels::NAMESPACE, namespace);
-        set.insert(K8S, labels::CLUSTER, labels::DEFAULT_CLUSTER);
+        let cluster = workload.cluster.as_deref().unwrap_or(labels::DEFAULT_CLUSTER);
+        set.insert(K8S, labels::CLUSTER, cluster);
         // Kubernetes gives this label to every namespace, so a world without namespace objects has it too.
         let name_label = format!("{}.kubernetes.io/metadata.name", labels::NAMESPACE_LABELS);
         set.insert(K8S, name_label, namespace);
@@ -187,10 +273,10 @@ impl World {
         set
     }
 
-    /// Numbers the identities of this world and finds whose each address is.
+    /// Numbers the identities that matter to these policies and finds whose each address is.
     ///
-    /// The numbers depend on the world alone: the same world gives the same numbers.
-    pub fn identities(&self) -> Result<Identities, WorldError> {
+    /// The numbers depend on the world and the prefixes that are named alone: the same gives the same.
+    pub fn identities(&self, policies: &[Policy]) -> Result<Identities, WorldError> {
         let nodes = self.nodes.values().map(|node| {
             (format!("node {}", node.name), Who::Node(node.name.clone()), node.addresses.as_slice())
         });
@@ -204,6 +290,10 @@ impl World {
         let mut by_who: BTreeMap<Who, IdentityId> =
             distinct.into_iter().zip((IdentityId::FIRST.0..).map(IdentityId)).collect();
         by_who.insert(Who::World, IdentityId::WORLD);
+        let prefixes = prefixes(policies, self);
+        by_who.extend(
+            prefixes.iter().map(|net| Who::Cidr(*net)).zip((IdentityId::FIRST_CIDR.0..).map(IdentityId)),
+        );
 
         let mut claimed: BTreeMap<IpAddr, (&str, IdentityId)> = BTreeMap::new();
         for (name, who, addresses) in &owners {
@@ -253,16 +343,27 @@ impl Identities {
         self.by_who.get(who).copied()
     }
 
-    /// Every known address and whose it is.
+    /// The address of every workload and node, and whose it is.
     pub fn addresses(&self) -> impl Iterator<Item = (IpAddr, IdentityId)> {
         self.addresses.iter().copied()
+    }
+
+    /// Every prefix that means an identity. One that is the address of a workload or a node means that.
+    pub fn prefixes(&self) -> impl Iterator<Item = (IpNet, IdentityId)> {
+        let owned: BTreeSet<IpNet> =
+            self.addresses.iter().map(|(address, _)| IpNet::from(*address)).collect();
+        let outside = self.by_who.iter().filter_map(move |(who, id)| match who {
+            Who::Cidr(net) if !owned.contains(net) => Some((*net, *id)),
+            _ => None,
+        });
+        outside.chain(self.addresses.iter().map(|(address, id)| (IpNet::from(*address), *id)))
     }
 
     /// The look-up table from address to identity.
     pub fn table(&self) -> AddressTable {
         let mut table = AddressTable::default();
-        for (address, id) in &self.addresses {
-            table.insert((*address).into(), *id);
+        for (prefix, id) in self.prefixes() {
+            table.insert(prefix, id);
         }
         table
     }

@@ -1,8 +1,9 @@
 //! Whatever a policy says of a connection, its lowered form says too.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use postern_policy_core::endpoint::{Action, DirectionPolicy, Flow, Peers, Ports, Rule};
+use postern_policy_core::endpoint::{Action, DirectionPolicy, Flow, Peers, Ports, Rule, Tier};
 use postern_policy_core::identity::IdentityId;
 use postern_policy_core::lower::{EntryVerdict, lower_direction};
 use postern_policy_core::policy::RuleId;
@@ -37,12 +38,24 @@ fn range() -> impl Strategy<Value = PortRange> {
 fn rule() -> impl Strategy<Value = Rule> {
     let peers = prop_oneof![
         Just(Peers::Any),
-        proptest::collection::btree_set(identity(), 0..4).prop_map(Peers::Only)
+        proptest::collection::btree_set(identity(), 0..4).prop_map(|ids| Peers::Only(Arc::new(ids)))
     ];
     let ports = prop_oneof![Just(Ports::All), proptest::collection::vec(range(), 0..4).prop_map(Ports::Only)];
-    let action = prop_oneof![Just(Action::Allow), Just(Action::Deny), Just(Action::Http(Vec::new()))];
-    (peers, ports, action).prop_map(|(peers, ports, action)| Rule {
+    let normal = prop_oneof![
+        Just(Action::Allow),
+        Just(Action::Deny),
+        Just(Action::Http(Arc::from([]))),
+        Just(Action::Quarantined(Arc::from("why"))),
+    ];
+    let ordered = prop_oneof![Just(Action::Allow), Just(Action::Deny), Just(Action::Pass)];
+    let tiers = prop_oneof![Just(Tier::Admin), Just(Tier::Default), Just(Tier::Baseline)];
+    let action = prop_oneof![
+        3 => normal.prop_map(|action| (Tier::Normal, action)),
+        1 => (tiers, ordered),
+    ];
+    (peers, ports, action).prop_map(|(peers, ports, (tier, action))| Rule {
         id: RuleId::new("r"),
+        tier,
         peers,
         ports,
         action,
@@ -57,6 +70,8 @@ proptest! {
         rules in proptest::collection::vec(rule(), 0..6),
         flows in proptest::collection::vec((identity(), protocol(), port()), 20),
     ) {
+        let mut rules = rules;
+        rules.sort_by_key(|rule| rule.tier);
         let policy = DirectionPolicy { default_deny, rules };
         let lowered = lower_direction(&policy);
         for (peer, protocol, port) in flows {
@@ -71,15 +86,15 @@ proptest! {
 
 #[test]
 fn a_redirect_knows_whether_all_of_it_is_allowed_anyway() {
-    let only = |id| Peers::Only(BTreeSet::from([IdentityId(id)]));
-    let rule = |peers, ports, action| Rule { id: RuleId::new("r"), peers, ports, action };
+    let only = |id| Peers::Only(Arc::new(BTreeSet::from([IdentityId(id)])));
+    let rule = |peers, ports, action| Rule { id: RuleId::new("r"), tier: Tier::Normal, peers, ports, action };
     let port_80 =
         || Ports::Only(vec![PortRange { protocol: ProtocolMatch::Only(Protocol::Tcp), first: 80, last: 80 }]);
     let policy = DirectionPolicy {
         default_deny: true,
         rules: vec![
-            rule(only(300), port_80(), Action::Http(Vec::new())),
-            rule(only(301), port_80(), Action::Http(Vec::new())),
+            rule(only(300), port_80(), Action::Http(Arc::from([]))),
+            rule(only(301), port_80(), Action::Http(Arc::from([]))),
             rule(only(301), Ports::All, Action::Allow),
         ],
     };
@@ -90,4 +105,20 @@ fn a_redirect_knows_whether_all_of_it_is_allowed_anyway() {
     };
     assert_eq!(redirect(300), Some(EntryVerdict::Redirect { plain: false }));
     assert_eq!(redirect(301), Some(EntryVerdict::Redirect { plain: true }));
+}
+
+#[test]
+fn without_default_deny_http_rules_hold_nothing_back() {
+    let rule = Rule {
+        id: RuleId::new("r"),
+        tier: Tier::Normal,
+        peers: Peers::Any,
+        ports: Ports::All,
+        action: Action::Http(Arc::from([])),
+    };
+    for default_deny in [false, true] {
+        let lowered = lower_direction(&DirectionPolicy { default_deny, rules: vec![rule.clone()] });
+        let verdicts: Vec<EntryVerdict> = lowered.entries.iter().map(|entry| entry.verdict).collect();
+        assert_eq!(verdicts, [EntryVerdict::Redirect { plain: !default_deny }]);
+    }
 }

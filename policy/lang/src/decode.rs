@@ -1,12 +1,13 @@
 //! Decoding: trees to values, every problem reported with its place, reading on after each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use postern_policy_core::pattern::{Pattern, PatternError};
+use postern_policy_core::policy::RuleId;
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::node::{Key, Node, Type, Value};
-use crate::source::{Place, SourceFile, Span};
+use crate::source::{Location, Place, SourceFile, Span};
 
 /// What is being read, and what has been found wrong with it.
 pub(crate) struct Reader<'a> {
@@ -15,11 +16,23 @@ pub(crate) struct Reader<'a> {
     errors: usize,
     /// Aliases and habit repeat expressions: each is compiled once.
     patterns: HashMap<String, Result<Pattern, PatternError>>,
+    places: BTreeMap<RuleId, Location>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(file: &'a SourceFile, diagnostics: &'a mut Vec<Diagnostic>) -> Self {
-        Self { file, diagnostics, errors: 0, patterns: HashMap::new() }
+        Self { file, diagnostics, errors: 0, patterns: HashMap::new(), places: BTreeMap::new() }
+    }
+
+    /// Remembers where a policy or a rule stands.
+    pub(crate) fn locate(&mut self, id: &RuleId, at: &At<'_>) {
+        let (file, field) = (self.file.name.clone(), at.field.clone());
+        self.places.insert(id.clone(), Location { file, span: at.node.span, field });
+    }
+
+    /// Where everything stands that was read.
+    pub(crate) fn into_places(self) -> BTreeMap<RuleId, Location> {
+        self.places
     }
 
     /// How many errors were reported.

@@ -1,14 +1,15 @@
 //! Documents: which language each is written in.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use postern_policy_core::policy::Policy;
+use postern_policy_core::policy::{Policy, RuleId};
+use postern_policy_core::world::CidrGroup;
 
 use crate::cilium::{self, Dialect, Scope};
 use crate::decode::{At, Object, Reader};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::kubernetes;
-use crate::source::SourceFile;
+use crate::source::{Location, SourceFile};
 use crate::yaml;
 
 /// What was read from policy files.
@@ -16,6 +17,10 @@ use crate::yaml;
 pub struct Policies {
     /// The policies of every document without an error, in order.
     pub policies: Vec<Policy>,
+    /// The CIDR groups that stand beside them.
+    pub cidr_groups: Vec<CidrGroup>,
+    /// Where each policy and each rule of it stands.
+    pub places: BTreeMap<RuleId, Location>,
     /// Everything that was found, errors and warnings, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -41,6 +46,7 @@ pub fn load_policies(files: &[SourceFile]) -> Policies {
             read(&At::document(node), &mut reader, &mut found);
             for (at, policy) in found {
                 if names.insert(policy.id.clone()) {
+                    reader.locate(&policy.id, &at);
                     loaded.policies.push(policy);
                 } else {
                     // An API server could hold only one of the two: which is meant cannot be told.
@@ -49,6 +55,7 @@ pub fn load_policies(files: &[SourceFile]) -> Policies {
                 }
             }
         }
+        loaded.places.append(&mut reader.into_places());
     }
     loaded
 }

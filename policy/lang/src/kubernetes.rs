@@ -1,10 +1,12 @@
 //! Kubernetes `NetworkPolicy`, `networking.k8s.io/v1`.
 
 use postern_policy_core::labels::{LabelKey, NAMESPACE, NAMESPACE_LABELS};
+use postern_policy_core::peer::PeerTerm;
 use postern_policy_core::policy::{
-    Combination, Direction, Effect, Item, PeerSelector, Policy, PortRule, PortSelector, RuleId, Section,
+    Combination, Direction, Effect, Item, Mode, PeerSelector, Policy, PortRule, PortSelector, RuleId,
+    Section, Subject,
 };
-use postern_policy_core::port::{PortRange, Protocol, ProtocolMatch};
+use postern_policy_core::port::{PortRange, PortSpec, Protocol, ProtocolMatch};
 use postern_policy_core::selector::{Operator, Requirement, Selector};
 
 use crate::decode::{At, Object, Reader};
@@ -42,7 +44,8 @@ pub(crate) fn policy(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<
         false => Section::default(),
     };
     let (ingress, egress) = (section(Direction::Ingress, ingress?), section(Direction::Egress, egress?));
-    Some(Policy { id, subject, combination: Combination::Union, ingress, egress })
+    let subject = Subject::Endpoints(subject);
+    Some(Policy { id, subject, combination: Combination::Union, mode: Mode::Enforced, ingress, egress })
 }
 
 /// Without `policyTypes`, a policy is about ingress, and about egress if it has such rules.
@@ -82,20 +85,27 @@ fn items(
     let mut items = Vec::new();
     for (index, at) in take_list(spec, list, reader)?.iter().enumerate() {
         let id = id.child(index);
+        reader.locate(&id, at);
         let mut object = at.object(reader)?;
         let peers = take_list(&mut object, peers_field, reader)
             .and_then(|list| list.iter().map(|at| peer(at, namespace, reader)).collect::<Option<Vec<_>>>());
-        let ports = take_list(&mut object, "ports", reader)
-            .and_then(|list| list.iter().map(|at| port(at, reader)).collect::<Option<Vec<_>>>());
+        let ports = take_list(&mut object, "ports", reader).and_then(|list| {
+            list.iter().map(|at| port(at, reader).map(PortSpec::Numbers)).collect::<Option<Vec<_>>>()
+        });
         object.finish(&[peers_field, "ports"], &[], reader);
         let (peers, ports) = (peers?, ports?);
         // Here, unlike in a CiliumNetworkPolicy, an empty list is the same as none: anyone, any port.
         let peers = if peers.is_empty() { PeerSelector::Unnamed } else { PeerSelector::AnyOf(peers) };
         let ports = match ports.is_empty() {
             true => PortSelector::Unnamed,
-            false => PortSelector::AnyOf(vec![PortRule { id: id.child("ports"), ports, http: None }]),
+            false => PortSelector::AnyOf(vec![PortRule {
+                id: id.child("ports"),
+                ports,
+                http: None,
+                unenforced: None,
+            }]),
         };
-        items.push(Item { id, effect: Effect::Allow, peers, ports });
+        items.push(Item { id, effect: Effect::Allow, peers, ports, unenforced: None });
     }
     Some(items)
 }
@@ -108,7 +118,7 @@ fn take_list<'n>(object: &mut Object<'n>, field: &str, reader: &mut Reader<'_>) 
     }
 }
 
-fn peer(at: &At<'_>, namespace: &str, reader: &mut Reader<'_>) -> Option<Selector> {
+fn peer(at: &At<'_>, namespace: &str, reader: &mut Reader<'_>) -> Option<PeerTerm> {
     let mut object = at.object(reader)?;
     let pods = object.take_nullable("podSelector");
     let namespaces = object.take_nullable("namespaceSelector");
@@ -135,7 +145,7 @@ fn peer(at: &At<'_>, namespace: &str, reader: &mut Reader<'_>) -> Option<Selecto
         }
     };
     selector_of_pods.requirements.extend(place);
-    Some(selector_of_pods)
+    Some(PeerTerm::Endpoints(selector_of_pods))
 }
 
 fn in_namespace(namespace: &str) -> Requirement {
@@ -152,7 +162,7 @@ fn port(at: &At<'_>, reader: &mut Reader<'_>) -> Option<PortRange> {
     let protocol = match object.take("protocol", reader) {
         None => Some(Protocol::Tcp),
         Some(at) => at.string(reader).and_then(|text| {
-            let protocol = Protocol::parse(text);
+            let protocol = Protocol::parse(text).filter(|protocol| protocol.has_ports());
             if protocol.is_none() {
                 let message = format!("there is no protocol {text:?}");
                 reader.error(&at, Code::InvalidValue, message, "expected TCP, UDP or SCTP");

@@ -4,7 +4,7 @@
 //! subjects can at least be closed in the directions it speaks of, which opens nothing that any reading of it would.
 
 use postern_policy_core::labels::{LabelKey, NAMESPACE};
-use postern_policy_core::policy::{Combination, Policy, RuleId, Section};
+use postern_policy_core::policy::{Combination, Mode, Policy, RuleId, Section, Subject};
 use postern_policy_core::selector::{Requirement, Selector};
 
 use crate::decode::{At, Object, Reader};
@@ -89,7 +89,9 @@ fn closed(
     if !ingress.default_deny && !egress.default_deny {
         return None;
     }
-    Some(Policy { id: id.clone(), subject, combination: Combination::Union, ingress, egress })
+    let subject = Subject::Endpoints(subject);
+    let (id, combination, mode) = (id.clone(), Combination::Union, Mode::Enforced);
+    Some(Policy { id, subject, combination, mode, ingress, egress })
 }
 
 /// The subject, if nothing at all is wrong with it: a misspelt selector would select everything.
@@ -156,6 +158,6 @@ mod tests {
             spec: {endpointSelector: {matchLabels: {io.kubernetes.pod.namespace: other}}, ingress: [1]}}";
         let found = salvage(&SourceFile { name: "p".to_owned(), text: text.to_owned() });
         let pinned = Requirement::equals(LabelKey::k8s(NAMESPACE), "n");
-        assert_eq!(found[0].subject.requirements, [pinned]);
+        assert_eq!(found[0].subject, Subject::Endpoints(Selector { requirements: vec![pinned] }));
     }
 }

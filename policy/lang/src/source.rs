@@ -28,3 +28,14 @@ pub struct Span {
     /// Where it starts, as people count.
     pub place: Place,
 }
+
+/// Where something stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// The file's name.
+    pub file: String,
+    /// The place in it.
+    pub span: Span,
+    /// The field, such as `spec.ingress[0]`.
+    pub field: String,
+}

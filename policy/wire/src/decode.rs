@@ -1,6 +1,7 @@
 //! A bundle to the policies that the filter enforces.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use postern_policy_core::endpoint as core;
 use postern_policy_core::http::{HeaderMatch, HttpMatch, HttpMatcher, HttpRule as CoreHttpRule};
@@ -13,7 +14,7 @@ use postern_policy_core::world::WorkloadName;
 
 use crate::document::{
     API_VERSION, Action, Attach, Bundle, Direction, DirectionPolicy, Endpoint, HttpRule, Identity, Peers,
-    PortRange, Ports, Protocol, Rule,
+    PortRange, Ports, Protocol, Rule, Tier,
 };
 
 /// Why a bundle was refused as a whole.
@@ -187,7 +188,8 @@ fn direction_policy(
 }
 
 fn rule(rule: Rule, path: &str, quarantined: &mut Vec<Quarantined>) -> Result<core::Rule, BundleError> {
-    let Rule { id, peers, ports, action } = rule;
+    let Rule { id, tier, peers, ports, action } = rule;
+    let id = RuleId::new(id);
     let ports = match ports {
         Ports::All => core::Ports::All,
         Ports::Only(ranges) => {
@@ -196,15 +198,26 @@ fn rule(rule: Rule, path: &str, quarantined: &mut Vec<Quarantined>) -> Result<co
         }
     };
     Ok(core::Rule {
-        id: RuleId::new(id),
+        id: id.clone(),
+        tier: match tier {
+            Tier::Admin => core::Tier::Admin,
+            Tier::Normal => core::Tier::Normal,
+            Tier::Default => core::Tier::Default,
+            Tier::Baseline => core::Tier::Baseline,
+        },
         peers: match peers {
             Peers::Any => core::Peers::Any,
-            Peers::Only(ids) => core::Peers::Only(ids.into_iter().map(IdentityId).collect()),
+            Peers::Only(ids) => core::Peers::Only(Arc::new(ids.into_iter().map(IdentityId).collect())),
         },
         ports,
         action: match action {
             Action::Allow => core::Action::Allow,
             Action::Deny => core::Action::Deny,
+            Action::Pass => core::Action::Pass,
+            Action::Quarantined(why) => {
+                quarantined.push(Quarantined { rule: id.clone(), reason: why.clone() });
+                core::Action::Quarantined(why.into())
+            }
             Action::Http(rules) => {
                 core::Action::Http(rules.into_iter().map(|rule| http_rule(rule, quarantined)).collect())
             }
@@ -225,6 +238,13 @@ fn port_range(range: PortRange, path: &str) -> Result<CorePortRange, BundleError
         Protocol::Sctp => ProtocolMatch::Only(CoreProtocol::Sctp),
         Protocol::Icmp => ProtocolMatch::Only(CoreProtocol::Icmp),
         Protocol::IcmpV6 => ProtocolMatch::Only(CoreProtocol::IcmpV6),
+        Protocol::Igmp => ProtocolMatch::Only(CoreProtocol::Igmp),
+        Protocol::Ipip => ProtocolMatch::Only(CoreProtocol::Ipip),
+        Protocol::Ipv6 => ProtocolMatch::Only(CoreProtocol::Ipv6),
+        Protocol::Gre => ProtocolMatch::Only(CoreProtocol::Gre),
+        Protocol::Esp => ProtocolMatch::Only(CoreProtocol::Esp),
+        Protocol::Ah => ProtocolMatch::Only(CoreProtocol::Ah),
+        Protocol::Vrrp => ProtocolMatch::Only(CoreProtocol::Vrrp),
     };
     Ok(CorePortRange { protocol, first, last })
 }
@@ -236,14 +256,17 @@ fn http_rule(rule: HttpRule, quarantined: &mut Vec<Quarantined>) -> CoreHttpRule
         Ok(matched) => HttpMatcher::Active(matched),
         Err(reason) => {
             quarantined.push(Quarantined { rule: id.clone(), reason: reason.clone() });
-            HttpMatcher::Quarantined(reason)
+            HttpMatcher::Quarantined(reason.into())
         }
     };
     CoreHttpRule { id, matcher }
 }
 
 fn http_match(rule: HttpRule) -> Result<HttpMatch, String> {
-    let HttpRule { id: _, method, path, host, headers } = rule;
+    let HttpRule { id: _, quarantined, method, path, host, headers } = rule;
+    if let Some(why) = quarantined {
+        return Err(why);
+    }
     let pattern = |field: &str, text: Option<String>| {
         text.map(|text| Pattern::parse(&text).map_err(|error| format!("{field}: {error}"))).transpose()
     };

@@ -92,7 +92,7 @@ pub struct Endpoint {
     pub egress: DirectionPolicy,
 }
 
-/// The rules of one direction. A denial wins over every allowance, whatever their order.
+/// The rules of one direction. In the normal tier a denial wins over every allowance, whatever their order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -110,12 +110,37 @@ pub struct DirectionPolicy {
 pub struct Rule {
     /// Its name, as denials and logs print it.
     pub id: String,
+    /// When it is asked.
+    #[serde(default, skip_serializing_if = "Tier::is_normal")]
+    pub tier: Tier,
     /// Whom it covers.
     pub peers: Peers,
     /// What it covers.
     pub ports: Ports,
     /// What happens to it.
     pub action: Action,
+}
+
+/// When a rule is asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// First, one after another: the first that covers a connection decides.
+    Admin,
+    /// Next, all at once.
+    #[default]
+    Normal,
+    /// Next, where default deny is on.
+    Default,
+    /// Last, where default deny is off, one after another.
+    Baseline,
+}
+
+impl Tier {
+    fn is_normal(&self) -> bool {
+        *self == Self::Normal
+    }
 }
 
 /// `"any"`, or `{"only": [256, 257]}`.
@@ -171,6 +196,20 @@ pub enum Protocol {
     Icmp,
     /// ICMP of IPv6; in place of a port it has a type.
     IcmpV6,
+    /// IGMP. It and those below have no ports: the port is 0.
+    Igmp,
+    /// IPv4 in IP.
+    Ipip,
+    /// IPv6 in IP.
+    Ipv6,
+    /// GRE.
+    Gre,
+    /// ESP.
+    Esp,
+    /// AH.
+    Ah,
+    /// VRRP.
+    Vrrp,
 }
 
 /// `"allow"`, `"deny"`, or `{"http": [{"id": "…", "method": "GET", "path": "/public"}]}`.
@@ -182,6 +221,10 @@ pub enum Action {
     Allow,
     /// It is dropped.
     Deny,
+    /// The rest of the tier is not asked; only in the tiers `admin` and `baseline`.
+    Pass,
+    /// Nothing: it would allow something in a way that is not enforced, for this reason.
+    Quarantined(String),
     /// Requests pass that one of these matches.
     Http(Vec<HttpRule>),
 }
@@ -193,6 +236,9 @@ pub enum Action {
 pub struct HttpRule {
     /// Its name.
     pub id: String,
+    /// Why it matches nothing, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantined: Option<String>,
     /// Against the method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,

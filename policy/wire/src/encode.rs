@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use postern_policy_core::endpoint as core;
-use postern_policy_core::http::{HttpMatcher, HttpRule as CoreHttpRule};
+use postern_policy_core::http::{HttpMatch, HttpMatcher, HttpRule as CoreHttpRule};
 use postern_policy_core::identity::{IdentityId, Who};
 use postern_policy_core::policy::Direction as CoreDirection;
 use postern_policy_core::port::{PortRange as CorePortRange, Protocol as CoreProtocol, ProtocolMatch};
@@ -12,7 +12,7 @@ use postern_policy_core::world::Identities;
 
 use crate::document::{
     API_VERSION, Action, Attach, Bundle, Direction, DirectionPolicy, Endpoint, Header, HttpRule, Identity,
-    Peers, PortRange, Ports, Protocol, Rule,
+    Peers, PortRange, Ports, Protocol, Rule, Tier,
 };
 
 /// Writes a bundle. Identities that have no address are left out: no traffic can have them.
@@ -36,8 +36,8 @@ pub fn encode(
 
 fn identity_list(identities: &Identities) -> Vec<Identity> {
     let mut addresses: BTreeMap<IdentityId, Vec<ipnet::IpNet>> = BTreeMap::new();
-    for (address, id) in identities.addresses() {
-        addresses.entry(id).or_default().push(address.into());
+    for (prefix, id) in identities.prefixes() {
+        addresses.entry(id).or_default().push(prefix);
     }
     let named = |identity: postern_policy_core::identity::Identity| {
         let addresses = addresses.remove(&identity.id)?;
@@ -45,6 +45,7 @@ fn identity_list(identities: &Identities) -> Vec<Identity> {
             Who::World => vec!["reserved:world".to_owned()],
             Who::Node(name) => vec![format!("node:{name}")],
             Who::Workloads(labels) => labels.iter().collect(),
+            Who::Cidr(net) => vec!["reserved:world".to_owned(), format!("cidr:{net}")],
         };
         Some(Identity { id: identity.id.0, labels, addresses })
     };
@@ -69,6 +70,12 @@ fn direction_policy(policy: &core::DirectionPolicy) -> DirectionPolicy {
 fn rule(rule: &core::Rule) -> Rule {
     Rule {
         id: rule.id.to_string(),
+        tier: match rule.tier {
+            core::Tier::Admin => Tier::Admin,
+            core::Tier::Normal => Tier::Normal,
+            core::Tier::Default => Tier::Default,
+            core::Tier::Baseline => Tier::Baseline,
+        },
         peers: match &rule.peers {
             core::Peers::Any => Peers::Any,
             core::Peers::Only(peers) => Peers::Only(peers.iter().map(|id| id.0).collect()),
@@ -80,7 +87,9 @@ fn rule(rule: &core::Rule) -> Rule {
         action: match &rule.action {
             core::Action::Allow => Action::Allow,
             core::Action::Deny => Action::Deny,
-            core::Action::Http(rules) => Action::Http(rules.iter().filter_map(http_rule).collect()),
+            core::Action::Pass => Action::Pass,
+            core::Action::Quarantined(why) => Action::Quarantined(why.to_string()),
+            core::Action::Http(rules) => Action::Http(rules.iter().map(http_rule).collect()),
         },
     }
 }
@@ -93,19 +102,29 @@ fn port_range(range: &CorePortRange) -> PortRange {
         ProtocolMatch::Only(CoreProtocol::Sctp) => Protocol::Sctp,
         ProtocolMatch::Only(CoreProtocol::Icmp) => Protocol::Icmp,
         ProtocolMatch::Only(CoreProtocol::IcmpV6) => Protocol::IcmpV6,
+        ProtocolMatch::Only(CoreProtocol::Igmp) => Protocol::Igmp,
+        ProtocolMatch::Only(CoreProtocol::Ipip) => Protocol::Ipip,
+        ProtocolMatch::Only(CoreProtocol::Ipv6) => Protocol::Ipv6,
+        ProtocolMatch::Only(CoreProtocol::Gre) => Protocol::Gre,
+        ProtocolMatch::Only(CoreProtocol::Esp) => Protocol::Esp,
+        ProtocolMatch::Only(CoreProtocol::Ah) => Protocol::Ah,
+        ProtocolMatch::Only(CoreProtocol::Vrrp) => Protocol::Vrrp,
     };
     PortRange { protocol, port: range.first, end_port: (range.last != range.first).then_some(range.last) }
 }
 
-/// A quarantined rule matches nothing and has nothing that could be written: it is left out, and the rules
-/// beside it keep their names.
-fn http_rule(rule: &CoreHttpRule) -> Option<HttpRule> {
-    let HttpMatcher::Active(matched) = &rule.matcher else { return None };
+fn http_rule(rule: &CoreHttpRule) -> HttpRule {
+    let nothing = HttpMatch::default();
+    let (matched, quarantined) = match &rule.matcher {
+        HttpMatcher::Active(matched) => (matched, None),
+        HttpMatcher::Quarantined(why) => (&nothing, Some(why.to_string())),
+    };
     let text = |pattern: &Option<postern_policy_core::pattern::Pattern>| {
         pattern.as_ref().map(|pattern| pattern.as_str().to_owned())
     };
-    Some(HttpRule {
+    HttpRule {
         id: rule.id.to_string(),
+        quarantined,
         method: text(&matched.method),
         path: text(&matched.path),
         host: text(&matched.host),
@@ -117,7 +136,7 @@ fn http_rule(rule: &CoreHttpRule) -> Option<HttpRule> {
                 value: header.value.as_ref().map(|value| String::from_utf8_lossy(value).into_owned()),
             })
             .collect(),
-    })
+    }
 }
 
 fn direction(attached: Attached) -> Direction {

@@ -12,7 +12,7 @@ mod encode;
 pub use decode::{BundleError, Quarantined, decode, decode_bundle};
 pub use document::{
     API_VERSION, Action, Attach, Bundle, Direction, DirectionPolicy, Endpoint, Header, HttpRule, Identity,
-    Peers, PortRange, Ports, Protocol, Rule,
+    Peers, PortRange, Ports, Protocol, Rule, Tier,
 };
 pub use encode::encode;
 

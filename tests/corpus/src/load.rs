@@ -102,7 +102,7 @@ fn build(name: String, inventory_text: &str, given: ScenarioToml) -> anyhow::Res
     ensure!(!policies.has_errors(), "{:#?}", policies.diagnostics);
 
     let world = inventory.world;
-    let identities = world.identities()?;
+    let identities = world.identities(&policies.policies)?;
     let subject = WorkloadName::parse(&given.subject);
     let workload = world.workload(&subject).with_context(|| format!("no workload {subject}"))?;
     let subject_address = workload.addresses.first().copied().context("the subject has no address")?;

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use postern_policy_wire::{
-    Action, DirectionPolicy, Endpoint, HttpRule, Identity, Peers, PortRange, Ports, Protocol, Rule,
+    Action, DirectionPolicy, Endpoint, HttpRule, Identity, Peers, PortRange, Ports, Protocol, Rule, Tier,
 };
 use postern_xds::service::{Backend, Service, ServicePort, TransportProtocol};
 use postern_xds::snapshot::NodeSnapshot;
@@ -36,10 +36,12 @@ pub(crate) fn endpoint(name: &str, address: &str, peer: u32, path: &str) -> Endp
         method: Some("GET".to_owned()),
         path: Some(path.to_owned()),
         host: None,
+        quarantined: None,
         headers: Vec::new(),
     };
     let rule = Rule {
         id: "rule".to_owned(),
+        tier: Tier::Normal,
         peers: Peers::Only(vec![peer]),
         ports: Ports::Only(vec![PortRange { protocol: Protocol::Tcp, port: 80, end_port: None }]),
         action: Action::Http(vec![request]),

@@ -1,5 +1,7 @@
 //! `rules.http`.
 
+use std::sync::Arc;
+
 use postern_policy_core::http::{HeaderMatch, HttpMatch, HttpMatcher, HttpRule};
 use postern_policy_core::pattern::Pattern;
 use postern_policy_core::policy::RuleId;
@@ -8,7 +10,7 @@ use crate::decode::{At, Object, Reader};
 use crate::diagnostic::Code;
 
 /// Reads a list of HTTP rules.
-pub(super) fn rules(at: &At<'_>, id: &RuleId, reader: &mut Reader<'_>) -> Option<Vec<HttpRule>> {
+pub(super) fn rules(at: &At<'_>, id: &RuleId, reader: &mut Reader<'_>) -> Option<Arc<[HttpRule]>> {
     let id = id.child("http");
     let given = at.list(reader)?;
     let rules: Vec<_> =
@@ -17,6 +19,7 @@ pub(super) fn rules(at: &At<'_>, id: &RuleId, reader: &mut Reader<'_>) -> Option
 }
 
 fn rule(at: &At<'_>, id: RuleId, reader: &mut Reader<'_>) -> Option<HttpRule> {
+    reader.locate(&id, at);
     let mut object = at.object(reader)?;
     let method = pattern(&mut object, "method", reader);
     let path = pattern(&mut object, "path", reader);

@@ -1,5 +1,6 @@
 //! The items of a rule's four lists.
 
+use postern_policy_core::peer::PeerTerm;
 use postern_policy_core::policy::{Direction, Item, PeerSelector, PortSelector, RuleId};
 
 use super::{Context, List, peers, ports};
@@ -53,6 +54,7 @@ fn item(
     context: &Context<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<Item> {
+    reader.locate(&id, at);
     let mut object = at.object(reader)?;
     let (peers_field, unsupported): (_, &[&str]) = match list.direction {
         Direction::Ingress => ("fromEndpoints", &INGRESS_UNSUPPORTED),
@@ -65,7 +67,12 @@ fn item(
 
     let peers = match (has_peers, &peers_at) {
         (false, _) => Some(PeerSelector::Unnamed),
-        (true, at) => peers::peers(at.as_ref()?, context, reader).map(PeerSelector::AnyOf),
+        (true, at) => {
+            let selectors = peers::peers(at.as_ref()?, context, reader);
+            selectors
+                .map(|selectors| selectors.into_iter().map(PeerTerm::Endpoints).collect())
+                .map(PeerSelector::AnyOf)
+        }
     };
     let ports = match &ports_at {
         Some(at) => ports::port_rules(at, list.effect, &id, context, reader)?,
@@ -79,5 +86,5 @@ fn item(
         (peers, ports) if ports.is_empty() => (peers, PortSelector::Unnamed),
         (peers, ports) => (peers, PortSelector::AnyOf(ports)),
     };
-    Some(Item { id, effect: list.effect, peers, ports })
+    Some(Item { id, effect: list.effect, peers, ports, unenforced: None })
 }

@@ -8,7 +8,9 @@ mod ports;
 #[cfg(test)]
 mod tests;
 
-use postern_policy_core::policy::{Combination, Direction, Effect, Item, Policy, RuleId, Section};
+use postern_policy_core::policy::{
+    Combination, Direction, Effect, Item, Mode, Policy, RuleId, Section, Subject,
+};
 
 use crate::decode::{At, Object, Reader};
 use crate::diagnostic::Code;
@@ -132,7 +134,8 @@ fn rule(
         Dialect::Modern => Combination::Union,
         Dialect::Legacy => Combination::Gates,
     };
-    Some(Policy { id: id.clone(), subject: subject?, combination, ingress, egress })
+    let subject = Subject::Endpoints(subject?);
+    Some(Policy { id: id.clone(), subject, combination, mode: Mode::Enforced, ingress, egress })
 }
 
 /// A rule without an item in any of its lists would select workloads and leave them as they are.

@@ -1,7 +1,10 @@
 //! `toPorts`: ports and what is looked at on them.
 
+use std::sync::Arc;
+
+use postern_policy_core::http::HttpRule;
 use postern_policy_core::policy::{Effect, PortRule, RuleId};
-use postern_policy_core::port::{PortRange, Protocol, ProtocolMatch};
+use postern_policy_core::port::{PortRange, PortSpec, Protocol, ProtocolMatch};
 
 use super::{Context, Dialect, http};
 use crate::decode::{At, Object, Reader};
@@ -37,16 +40,17 @@ fn port_rule(
     context: &Context<'_>,
     reader: &mut Reader<'_>,
 ) -> Option<PortRule> {
+    reader.locate(&id, at);
     let mut object = at.object(reader)?;
     let ports_at = object.take("ports", reader);
     let rules_at = match effect {
         Effect::Allow => object.take("rules", reader),
         // Unknown there, and reported as such.
-        Effect::Deny => None,
+        Effect::Deny | Effect::Pass => None,
     };
     let known: &[&str] = match effect {
         Effect::Allow => &["ports", "rules"],
-        Effect::Deny => &["ports"],
+        Effect::Deny | Effect::Pass => &["ports"],
     };
     object.finish(known, if effect == Effect::Allow { &UNSUPPORTED } else { &[] }, reader);
 
@@ -66,7 +70,8 @@ fn port_rule(
         reader.error(ports_at.as_ref().unwrap_or(at), Code::InvalidValue, message, help);
     }
     let ports: Vec<_> = given.iter().map(|at| port(at, has_http, context, reader)).collect();
-    Some(PortRule { id, ports: ports.into_iter().collect::<Option<_>>()?, http: http? })
+    let ports = ports.into_iter().map(|port| port.map(PortSpec::Numbers)).collect::<Option<_>>()?;
+    Some(PortRule { id, ports, http: http?, unenforced: None })
 }
 
 /// Reads `rules`. An empty HTTP list looks at no HTTP: it is the same as none.
@@ -76,7 +81,7 @@ fn http_rules(
     id: &RuleId,
     context: &Context<'_>,
     reader: &mut Reader<'_>,
-) -> Option<Option<Vec<postern_policy_core::http::HttpRule>>> {
+) -> Option<Option<Arc<[HttpRule]>>> {
     let mut object = at.object(reader)?;
     let mut given: Vec<At<'_>> = Vec::new();
     given.extend(object.take("http", reader));

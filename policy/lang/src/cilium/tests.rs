@@ -1,5 +1,6 @@
-use postern_policy_core::policy::{Combination, PeerSelector, Policy, PortSelector};
-use postern_policy_core::selector::Operator;
+use postern_policy_core::peer::PeerTerm;
+use postern_policy_core::policy::{Combination, PeerSelector, Policy, PortSelector, Subject};
+use postern_policy_core::selector::{Operator, Selector};
 
 use crate::load_policies;
 use crate::source::SourceFile;
@@ -227,11 +228,15 @@ fn a_cluster_wide_policy_is_in_no_namespace() {
     let (policies, diagnostics) = load(&policy("{name: p}", spec));
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
     let policy_read = &policies[0];
-    assert_eq!((policy_read.id.as_str(), policy_read.subject.requirements.len()), ("ccnp/p", 0));
+    assert_eq!(
+        (policy_read.id.as_str(), &policy_read.subject),
+        ("ccnp/p", &Subject::Endpoints(Selector::default()))
+    );
     let PeerSelector::AnyOf(peers) = &policy_read.ingress.items[0].peers else { panic!("{policy_read:?}") };
     // `{}` is every pod: it has a namespace, which the world and nodes have not.
-    assert_eq!(peers[0].requirements[0].operator, Operator::Exists);
-    assert_eq!(peers[1].requirements.len(), 1);
+    let [PeerTerm::Endpoints(every), PeerTerm::Endpoints(one)] = &peers[..] else { panic!("{peers:?}") };
+    assert_eq!(every.requirements[0].operator, Operator::Exists);
+    assert_eq!(one.requirements.len(), 1);
     let (_, diagnostics) = load(&policy("{name: p, namespace: n}", spec));
     assert!(diagnostics[0].contains("is in no namespace"), "{diagnostics:?}");
     let (_, diagnostics) = load(&policy("{name: p}", "{nodeSelector: {}, ingress: [{}]}"));

@@ -30,7 +30,7 @@ pub(super) fn pod(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<Wor
         Some(status) => pod_addresses(&status, reader)?,
         None => Vec::new(),
     };
-    Some(Workload { name, labels, addresses, node, service_account })
+    Some(Workload { name, labels, addresses, node, service_account, cluster: None, ports: Vec::new() })
 }
 
 /// A pod that has ended has given its addresses back: another pod may have them now.
@@ -63,7 +63,7 @@ pub(super) fn namespace(
 }
 
 pub(super) fn node(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<Node> {
-    let name = metadata(&mut object, reader)?.name;
+    let Metadata { name, labels, .. } = metadata(&mut object, reader)?;
     let mut addresses = Vec::new();
     if let Some(status) = object.take_nullable("status")
         && let Some(list) = status.object(reader)?.take_nullable("addresses")
@@ -79,11 +79,11 @@ pub(super) fn node(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<No
     }
     addresses.sort_unstable();
     addresses.dedup();
-    Some(Node { name, addresses })
+    Some(Node { name, addresses, labels })
 }
 
 pub(super) fn service(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<Service> {
-    let Metadata { name, namespace, .. } = metadata(&mut object, reader)?;
+    let Metadata { name, namespace, labels } = metadata(&mut object, reader)?;
     let mut spec = object.require("spec", reader)?.object(reader)?;
     let selector = match spec.take_nullable("selector") {
         Some(at) => text_map(&at, reader)?,
@@ -97,7 +97,7 @@ pub(super) fn service(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option
     } else if let Some(at) = spec.take_nullable("clusterIP") {
         addresses.extend(cluster_ip(&at, reader)?);
     }
-    Some(Service { name: WorkloadName { namespace, name }, selector, addresses })
+    Some(Service { name: WorkloadName { namespace, name }, selector, addresses, labels })
 }
 
 /// A headless service has `None` for an address.

@@ -21,6 +21,8 @@ pub(super) fn read(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<Wo
     Some(Workload {
         name: WorkloadName { namespace: metadata.namespace, name: metadata.name },
         labels: metadata.labels,
+        cluster: None,
+        ports: Vec::new(),
         addresses: addresses.into_iter().collect::<Option<_>>()?,
         // A field that is there and wrong has been reported: the document is refused.
         node: node.map_or(Some(None), |node| node.map(Some))?,

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use postern_policy_core::endpoint::{Action, DirectionPolicy, Peers, Ports, Rule};
+use postern_policy_core::endpoint::{Action, DirectionPolicy, Peers, Ports, Rule, Tier};
 use postern_policy_core::identity::IdentityId;
 use postern_policy_core::lower::{Lowered, LoweredDirection, lower_direction};
 use postern_policy_core::policy::RuleId;
@@ -55,7 +56,8 @@ impl Size {
         let peers: BTreeSet<_> = (CLIENT..).take(self.peers.into()).map(IdentityId).collect();
         let allow = |protocol, port| Rule {
             id: RuleId::new("bench"),
-            peers: Peers::Only(peers.clone()),
+            tier: Tier::Normal,
+            peers: Peers::Only(Arc::new(peers.clone())),
             ports: Ports::Only(vec![PortRange {
                 protocol: ProtocolMatch::Only(protocol),
                 first: port,

@@ -1,0 +1,44 @@
+//! The prefixes outside the cluster that anything names: each is an identity of its own, so that a set of
+//! identities can say exactly what a policy means by a prefix without some parts of it.
+
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+
+use crate::peer::PeerTerm;
+use crate::policy::{PeerSelector, Policy};
+use crate::world::World;
+
+/// Every prefix that a policy, a CIDR group, the backends of a service or the address of an API server names.
+pub fn prefixes(policies: &[Policy], world: &World) -> BTreeSet<IpNet> {
+    let mut prefixes = of_world(world);
+    for policy in policies {
+        prefixes.extend(of_policy(policy));
+    }
+    prefixes
+}
+
+/// The prefixes that the world names.
+pub fn of_world(world: &World) -> BTreeSet<IpNet> {
+    let groups = world.cidr_groups().flat_map(|group| group.prefixes.iter().copied());
+    let bare = |service: &&crate::world::Service| service.selector.is_empty();
+    let backends = world.services().filter(bare).flat_map(|service| world.backends(&service.name));
+    groups.chain(backends.chain(world.api_servers().iter().copied()).map(IpNet::from)).collect()
+}
+
+/// The prefixes that a policy names.
+pub fn of_policy(policy: &Policy) -> impl Iterator<Item = IpNet> {
+    let items = policy.ingress.items.iter().chain(&policy.egress.items);
+    let terms = items.flat_map(|item| match &item.peers {
+        PeerSelector::Unnamed => &[],
+        PeerSelector::AnyOf(terms) => terms.as_slice(),
+    });
+    terms.flat_map(|term| {
+        let (net, except) = match term {
+            PeerTerm::Cidr(cidr) => (Some(cidr.net), cidr.except.as_slice()),
+            PeerTerm::CidrGroup(group) => (None, group.except.as_slice()),
+            _ => (None, [].as_slice()),
+        };
+        net.into_iter().chain(except.iter().copied())
+    })
+}
