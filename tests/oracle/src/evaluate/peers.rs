@@ -1,12 +1,13 @@
 //! Who the other end is, as the subject sees it.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::View;
 use crate::address::Prefix;
 use crate::label::{Label, Operator, Selector, split};
 use crate::policy::cilium::{CidrSet, CidrSource, Entity, ServiceRef};
-use crate::world::{Backends, CLUSTER_KEY, NAMESPACE_KEY, NAMESPACE_LABELS, Owner, Service};
+use crate::world::{Backends, CidrGroup, CLUSTER_KEY, NAMESPACE_KEY, NAMESPACE_LABELS, Owner, Service};
 
 impl View<'_> {
     /// Whether the peer is the node of the subject.
@@ -61,20 +62,20 @@ impl View<'_> {
         self.outside().is_some_and(|address| within(prefixes, address) && !within(except, address))
     }
 
-    /// One of a CIDR set. In a deny, a group that does not exist is everything outside.
+    /// One of a CIDR set. What is denied to groups that do not exist is denied to everything outside.
     pub(super) fn cidr_set(&self, set: &CidrSet, deny: bool) -> bool {
-        let groups = || self.world.groups.iter();
-        match &set.of {
-            CidrSource::Prefix(prefix) => self.cidr(&[*prefix], &set.except),
-            CidrSource::Group(name) => match groups().find(|group| group.name == *name) {
-                Some(group) => self.cidr(&group.prefixes, &set.except),
-                None => deny && self.outside().is_some(),
-            },
-            CidrSource::Groups(selector) => groups().any(|group| {
-                let labels: Vec<Label> =
-                    group.labels.iter().map(|(key, value)| Label::new("k8s", key, value)).collect();
-                selector.matches(&labels) && self.cidr(&group.prefixes, &set.except)
-            }),
+        let meant = |group: &&CidrGroup| match &set.of {
+            CidrSource::Prefix(_) => false,
+            CidrSource::Group(name) => group.name == *name,
+            CidrSource::Groups(selector) => selector.matches(&object_labels(&group.labels)),
+        };
+        if let CidrSource::Prefix(prefix) = &set.of {
+            return self.cidr(&[*prefix], &set.except);
+        }
+        let groups: Vec<&CidrGroup> = self.world.groups.iter().filter(meant).collect();
+        match groups.is_empty() {
+            true => deny && self.outside().is_some(),
+            false => groups.iter().any(|group| self.cidr(&group.prefixes, &set.except)),
         }
     }
 
@@ -102,8 +103,7 @@ impl View<'_> {
         let meant = |service: &&Service| match reference {
             ServiceRef::Named(namespace, name) => service.namespace == *namespace && service.name == *name,
             ServiceRef::Labels(selector, namespace) => {
-                let labels: Vec<Label> =
-                    service.labels.iter().map(|(key, value)| Label::new("k8s", key, value)).collect();
+                let labels = object_labels(&service.labels);
                 namespace.as_ref().is_none_or(|namespace| service.namespace == *namespace)
                     && selector.matches(&labels)
             }
@@ -120,17 +120,24 @@ impl View<'_> {
                     && workload.namespace == service.namespace
                     && wanted.iter().all(|(key, value)| labels.contains(&Label::new("k8s", key, value)))
             }
-            Backends::Addresses(addresses, _) => addresses.iter().any(|address| match self.peer {
-                // Workloads with the same labels are one identity: who allows the one allows the other.
-                Owner::Workload(workload) => match self.world.owner(*address) {
-                    Owner::Workload(backend) => self.world.labels(backend) == self.world.labels(workload),
-                    Owner::Node(_) | Owner::Outside(_) => false,
-                },
-                Owner::Node(_) => false,
-                Owner::Outside(peer) => peer == *address,
+            Backends::Addresses(addresses, _) => addresses.iter().any(|address| {
+                match (self.peer, self.world.owner(*address)) {
+                    // Workloads with the same labels are one identity: who allows the one allows the other.
+                    (Owner::Workload(peer), Owner::Workload(backend)) => {
+                        self.world.labels(backend) == self.world.labels(peer)
+                    }
+                    (Owner::Node(peer), Owner::Node(backend)) => peer.name == backend.name,
+                    (Owner::Outside(peer), _) => peer == *address,
+                    _ => false,
+                }
             }),
         }
     }
+}
+
+/// The labels of an object that is no peer.
+fn object_labels(labels: &BTreeMap<String, String>) -> Vec<Label> {
+    labels.iter().map(|(key, value)| Label::new("k8s", key, value)).collect()
 }
 
 /// §2.1: what the endpoint selectors of a peer list mean in a policy of this namespace, or of none.

@@ -89,10 +89,10 @@ fn rule() -> BoxedStrategy<Rule> {
     let list = |direction, deny, percent| sometimes(percent, None, vec(item(direction, deny), 0..=3));
     let parts = (
         subject,
-        list(Direction::Ingress, false, 75),
-        list(Direction::Ingress, true, 25),
-        list(Direction::Egress, false, 60),
-        list(Direction::Egress, true, 20),
+        list(Direction::Ingress, false, 80),
+        list(Direction::Ingress, true, 15),
+        list(Direction::Egress, false, 45),
+        list(Direction::Egress, true, 12),
         sometimes(15, None, any::<bool>()),
         sometimes(15, None, any::<bool>()),
     );

@@ -46,7 +46,7 @@ impl<'c> Engine<'c> {
         refused(&policies.diagnostics)?;
         let (world, policies) = (inventory.world, policies.policies);
 
-        let identities = world.identities().map_err(|error| error.to_string())?;
+        let identities = world.identities(&policies).map_err(|error| error.to_string())?;
         let local = world.workloads().filter(|workload| {
             let known = case.world.workloads.iter().find(|one| one.name == workload.name.name);
             known.is_some_and(postern_tests_oracle::world::Workload::is_local)
@@ -139,14 +139,7 @@ fn verdict(found: Found) -> Verdict {
 }
 
 fn protocol(protocol: OracleProtocol) -> Protocol {
-    match protocol {
-        OracleProtocol::Tcp => Protocol::Tcp,
-        OracleProtocol::Udp => Protocol::Udp,
-        OracleProtocol::Sctp => Protocol::Sctp,
-        OracleProtocol::Icmp => Protocol::Icmp,
-        OracleProtocol::IcmpV6 => Protocol::IcmpV6,
-        other => panic!("the engine does not know {}", other.name()),
-    }
+    Protocol::EVERY.into_iter().find(|known| known.number() == protocol.number()).unwrap()
 }
 
 fn request(request: &OracleRequest) -> Request<'_> {

@@ -16,10 +16,10 @@ use crate::names::{GROUPS, NAMESPACES, NO_GROUP, PORT_NAMES, PORTS, PREFIXES, SE
 
 /// An item of one of the four lists.
 pub(crate) fn item(direction: Direction, deny: bool) -> BoxedStrategy<Item> {
-    let peers = sometimes(80, None, peers(direction, deny));
+    let peers = sometimes(75, None, peers(direction, deny));
     let ports = choose(vec![
-        (4, None, Just((None, None)).boxed()),
-        (6, None, vec(entry(direction, deny), 1..=2).prop_map(|entries| (Some(entries), None)).boxed()),
+        (3, None, Just((None, None)).boxed()),
+        (8, None, vec(entry(direction, deny), 1..=2).prop_map(|entries| (Some(entries), None)).boxed()),
         (1, Some(Feature::Icmps), vec(icmp(), 1..=2).prop_map(|icmps| (None, Some(icmps))).boxed()),
     ]);
     let modes = [Authentication::Disabled, Authentication::Required, Authentication::AlwaysFail];
@@ -122,7 +122,7 @@ fn entry(direction: Direction, deny: bool) -> BoxedStrategy<PortEntry> {
     });
     choose(vec![
         (3, None, plain.boxed()),
-        (4, None, http.boxed()),
+        (8, None, http.boxed()),
         (1, Some(Feature::Beyond), beyond.boxed()),
     ])
 }
@@ -174,7 +174,8 @@ fn tcp_port() -> BoxedStrategy<Port> {
 }
 
 fn numbers() -> BoxedStrategy<(PortName, Option<u16>)> {
-    let one = of(&PORTS).prop_map(|port| (PortName::Number(port), None));
+    let port = prop_oneof![2 => of(&[80, 80, 8080]), 1 => of(&PORTS)];
+    let one = port.prop_map(|port| (PortName::Number(port), None));
     let range = (of(&PORTS), of(&PORTS)).prop_map(|(a, b)| (PortName::Number(a.min(b)), Some(a.max(b))));
     prop_oneof![3 => one, 1 => range].boxed()
 }

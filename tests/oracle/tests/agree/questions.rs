@@ -10,7 +10,7 @@ use postern_tests_oracle::world::{Owner, World};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::features::{Feature, of, on, sometimes};
+use crate::features::{of, sometimes};
 use crate::http::request;
 use crate::names::{NODES, OUTSIDE, PORTS, address, node_address};
 
@@ -20,6 +20,14 @@ pub(crate) struct Asked {
     pub(crate) question: Question,
     /// The names of the ends, where they are workloads and asked about by name.
     pub(crate) names: [Option<String>; 2],
+}
+
+impl Asked {
+    /// The same of the connection alone.
+    pub(crate) fn connection(&self) -> Self {
+        let question = Question { request: None, ..self.question.clone() };
+        Self { question, ..self.clone() }
+    }
 }
 
 impl fmt::Display for Asked {
@@ -62,14 +70,12 @@ impl Pick {
             [end(), end()],
             any::<[bool; 2]>(),
             protocol,
-            of(&PORTS),
+            prop_oneof![1 => of(&[80, 80, 8080]), 1 => of(&PORTS)],
             of(&[0_u16, 3, 8, 128, 129]),
             sometimes(60, None, request()),
         );
         parts
             .prop_map(|(ends, by_name, protocol, port, icmp, request)| {
-                let protocol =
-                    if on(Feature::Portless) || known(protocol) { protocol } else { Protocol::Tcp };
                 let port = match protocol {
                     Protocol::Icmp | Protocol::IcmpV6 => icmp,
                     protocol if protocol.has_ports() => port,
@@ -82,15 +88,11 @@ impl Pick {
     }
 }
 
-fn known(protocol: Protocol) -> bool {
-    protocol.has_ports() || matches!(protocol, Protocol::Icmp | Protocol::IcmpV6)
-}
-
 fn end() -> BoxedStrategy<End> {
     prop_oneof![
         6 => (any::<Index>(), any::<bool>()).prop_map(|(index, last)| End::Workload(index, last)),
         1 => (0..NODES.len()).prop_map(End::Node),
-        3 => of(&OUTSIDE).prop_map(End::Outside),
+        4 => of(&OUTSIDE).prop_map(End::Outside),
     ]
     .boxed()
 }
