@@ -101,10 +101,11 @@ fn names_ports(item: &Item) -> bool {
 
 fn on_port<'p>(view: &View<'_>, entry: &'p PortEntry) -> Option<Said<'p>> {
     let covered = entry.ports.iter().flatten().any(|port| view.port(port));
-    covered.then(|| match entry.http.as_deref() {
+    let said = match entry.http.as_deref() {
         None | Some([]) => Said::Allow,
         Some(rules) => Said::Http(rules),
-    })
+    };
+    covered.then_some(said)
 }
 
 /// Whether an item speaks of the peer. An item that names none speaks of all; an empty list names nobody (§2.2).

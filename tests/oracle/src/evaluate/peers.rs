@@ -7,7 +7,7 @@ use super::View;
 use crate::address::Prefix;
 use crate::label::{Label, Operator, Selector, split};
 use crate::policy::cilium::{CidrSet, CidrSource, Entity, ServiceRef};
-use crate::world::{Backends, CidrGroup, CLUSTER_KEY, NAMESPACE_KEY, NAMESPACE_LABELS, Owner, Service};
+use crate::world::{Backends, CLUSTER_KEY, CidrGroup, NAMESPACE_KEY, NAMESPACE_LABELS, Owner, Service};
 
 impl View<'_> {
     /// Whether the peer is the node of the subject.

@@ -104,8 +104,12 @@ fn services() -> BoxedStrategy<Vec<Service>> {
     let selector = labels(&[("app", &["a", "b"], None), ("tier", &["front"], None)])
         .prop_filter("a selector without labels is none", |labels| !labels.is_empty());
     // Outside, the first workloads, and a node.
-    let known: Vec<_> =
-        OUTSIDE.iter().map(|text| address(text)).chain([0, 1, 2].map(workload_address)).chain([node_address(0)]).collect();
+    let known: Vec<_> = OUTSIDE
+        .iter()
+        .map(|text| address(text))
+        .chain([0, 1, 2].map(workload_address))
+        .chain([node_address(0)])
+        .collect();
     let form = of(&[BackendForm::Slices, BackendForm::Endpoints]);
     let addresses = (proptest::sample::subsequence(known, 1..=3), form);
     let backends = crate::features::choose(vec![
