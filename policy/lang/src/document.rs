@@ -60,6 +60,13 @@ pub fn load_policies(files: &[SourceFile]) -> Policies {
     loaded
 }
 
+/// The policies of one document, read for another purpose than enforcing them.
+pub(crate) fn policy_of(at: &At<'_>, reader: &mut Reader<'_>) -> Vec<Policy> {
+    let mut found = Vec::new();
+    read(at, reader, &mut found);
+    found.into_iter().map(|(_, policy)| policy).collect()
+}
+
 /// Policies and where each stands.
 type Found<'n> = Vec<(At<'n>, Policy)>;
 

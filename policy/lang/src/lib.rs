@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod cilium;
+pub mod convert;
 mod decode;
 pub mod diagnostic;
 mod document;
@@ -18,6 +19,7 @@ mod salvage;
 mod selector;
 pub mod source;
 mod yaml;
+pub mod yaml_text;
 
 pub use document::{Policies, load_policies};
 pub use salvage::salvage;

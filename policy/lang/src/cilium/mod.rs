@@ -5,6 +5,8 @@ mod http;
 mod item;
 mod peers;
 mod ports;
+
+pub(crate) use peers::names_a_place;
 #[cfg(test)]
 mod tests;
 
