@@ -15,6 +15,7 @@ pub mod inventory;
 mod kubernetes;
 mod metadata;
 mod node;
+pub mod reference;
 mod salvage;
 mod selector;
 pub mod source;
