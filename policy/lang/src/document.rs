@@ -91,6 +91,21 @@ pub(crate) struct Found<'n> {
     pub(crate) content: Content<'n>,
 }
 
+/// The policies of one document, read for another purpose than enforcing them.
+pub(crate) fn policies_of<'n>(
+    at: &At<'n>,
+    of_list: Option<Kind<'n>>,
+    reader: &mut Reader<'_>,
+) -> Vec<Policy> {
+    let mut found = Vec::new();
+    read(at, of_list, reader, &mut found);
+    let policies = found.into_iter().filter_map(|found| match found.content {
+        Content::Policies(policies) => Some(policies),
+        Content::CidrGroup(_) => None,
+    });
+    policies.flatten().map(|(_, policy)| policy).collect()
+}
+
 /// What a document was.
 pub(crate) enum Content<'n> {
     /// Policies, each with its place.
