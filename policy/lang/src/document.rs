@@ -134,11 +134,29 @@ const UNSUPPORTED: [(&str, &str); 3] = [
     ("policy.networking.k8s.io/", "AdminNetworkPolicy"),
 ];
 
+/// Kinds beside the policies, in a group of theirs, that have no say in who may talk to whom.
+const BESIDE_POLICIES: [&str; 13] = [
+    "CiliumClusterwideEnvoyConfig",
+    "CiliumEgressGatewayPolicy",
+    "CiliumEndpoint",
+    "CiliumEndpointSlice",
+    "CiliumEnvoyConfig",
+    "CiliumGatewayClassConfig",
+    "CiliumIdentity",
+    "CiliumL2AnnouncementPolicy",
+    "CiliumLoadBalancerIPPool",
+    "CiliumLocalRedirectPolicy",
+    "CiliumNode",
+    "CiliumNodeConfig",
+    "CiliumPodIPPool",
+];
+
 fn refuse_kind(at: &At<'_>, version: &str, kind: &str, reader: &mut Reader<'_>) {
     let what = format!("{version} {kind}");
     let group = version.split('/').next().unwrap_or_default();
     // Whatever looks like a policy and is none that is known: passing it over would enforce less than was written.
-    let of_policies = ["cilium.io", "policy.networking.k8s.io"].contains(&group);
+    let of_policies = ["cilium.io", "policy.networking.k8s.io"].contains(&group)
+        && !(group == "cilium.io" && BESIDE_POLICIES.contains(&kind));
     if UNSUPPORTED.iter().any(|(group, name)| version.starts_with(group) && kind == *name) {
         let help = "remove it: a set of policies is never enforced in part";
         reader.error(at, Code::UnsupportedKind, format!("{what} is not supported yet"), help);
