@@ -8,7 +8,7 @@ use postern_policy_core::world::{CidrGroup, World};
 use crate::cidr::prefix;
 use crate::decode::{Object, Reader};
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::document::Policies;
+use crate::document::{Content, Found, Policies};
 use crate::metadata::cluster_metadata;
 
 /// The versions that the kind has.
@@ -30,6 +30,13 @@ pub(crate) fn read(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<Ci
     let metadata = metadata?;
     let prefixes = prefixes.into_iter().collect::<Option<_>>()?;
     Some(CidrGroup { name: metadata.name, labels: metadata.labels, prefixes })
+}
+
+/// The same, as a document among policies.
+pub(crate) fn found<'n>(object: Object<'n>, reader: &mut Reader<'_>) -> Option<Found<'n>> {
+    let at = object.at.clone();
+    let group = read(object, reader)?;
+    Some(Found { at, id: id(&group), annotations: BTreeMap::new(), content: Content::CidrGroup(group) })
 }
 
 /// What a group is called where places are looked up.

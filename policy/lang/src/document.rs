@@ -15,6 +15,7 @@ use crate::cluster;
 use crate::decode::{At, Object, Reader};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::kubernetes;
+use crate::metadata::Metadata;
 use crate::source::{Location, SourceFile};
 use crate::yaml;
 
@@ -27,6 +28,8 @@ pub struct Policies {
     pub cidr_groups: Vec<CidrGroup>,
     /// Where each policy and each rule of it stands.
     pub places: BTreeMap<RuleId, Location>,
+    /// The annotations of each policy's object.
+    pub annotations: BTreeMap<RuleId, BTreeMap<String, String>>,
     /// Everything that was found, errors and warnings, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -50,21 +53,26 @@ pub fn load_policies(files: &[SourceFile]) -> Policies {
         for node in &documents {
             let mut found = Vec::new();
             read(&At::document(node), None, &mut reader, &mut found);
-            for (at, found) in found {
-                let (what, id) = match &found {
-                    Found::Policy(policy) => ("policy", policy.id.clone()),
-                    Found::CidrGroup(group) => ("CIDR group", cidr_group::id(group)),
-                };
+            for Found { at, id, annotations, content } in found {
                 if !names.insert(id.clone()) {
                     // An API server could hold only one of the two: which is meant cannot be told.
+                    let what = content.what();
                     let message = format!("the {what} {id} is given twice");
                     reader.error(&at, Code::Conflict, message, "give each its own name, or remove one");
                     continue;
                 }
-                reader.locate(&id, &at);
-                match found {
-                    Found::Policy(policy) => loaded.policies.push(policy),
-                    Found::CidrGroup(group) => loaded.cidr_groups.push(group),
+                match content {
+                    Content::CidrGroup(group) => {
+                        reader.locate(&id, &at);
+                        loaded.cidr_groups.push(group);
+                    }
+                    Content::Policies(policies) => {
+                        for (at, policy) in policies {
+                            reader.locate(&policy.id, &at);
+                            loaded.annotations.insert(policy.id.clone(), annotations.clone());
+                            loaded.policies.push(policy);
+                        }
+                    }
                 }
             }
         }
@@ -73,18 +81,41 @@ pub fn load_policies(files: &[SourceFile]) -> Policies {
     loaded
 }
 
+/// One object and what it is made of.
+pub(crate) struct Found<'n> {
+    /// Where it stands.
+    pub(crate) at: At<'n>,
+    /// Its name.
+    pub(crate) id: RuleId,
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) content: Content<'n>,
+}
+
 /// What a document was.
-enum Found {
-    Policy(Policy),
+pub(crate) enum Content<'n> {
+    /// Policies, each with its place.
+    Policies(Vec<(At<'n>, Policy)>),
     CidrGroup(CidrGroup),
 }
 
-fn read<'n>(
-    at: &At<'n>,
-    of_list: Option<Kind<'n>>,
-    reader: &mut Reader<'_>,
-    found: &mut Vec<(At<'n>, Found)>,
-) {
+impl Content<'_> {
+    fn what(&self) -> &'static str {
+        match self {
+            Self::Policies(_) => "policy",
+            Self::CidrGroup(_) => "CIDR group",
+        }
+    }
+}
+
+impl<'n> Found<'n> {
+    /// An object that is one policy.
+    pub(crate) fn one(at: &At<'n>, metadata: Metadata, policy: Policy) -> Self {
+        let (id, annotations) = (policy.id.clone(), metadata.annotations);
+        Self { at: at.clone(), id, annotations, content: Content::Policies(vec![(at.clone(), policy)]) }
+    }
+}
+
+fn read<'n>(at: &At<'n>, of_list: Option<Kind<'n>>, reader: &mut Reader<'_>, found: &mut Vec<Found<'n>>) {
     let Some(mut object) = at.object(reader) else { return };
     let Some(kind) = version_and_kind(&mut object, of_list, reader) else { return };
     let errors_before = reader.errors();
@@ -99,36 +130,29 @@ fn read<'n>(
     let one = read_one(object, reader);
     // A document with an error in it is never used, whatever could be read of it.
     if reader.errors() == errors_before {
-        found.extend(one.map(|one| (at.clone(), one)));
+        found.extend(one);
     }
 }
 
-type Reading = fn(Object<'_>, &mut Reader<'_>) -> Option<Found>;
+type Reading<'n> = fn(Object<'n>, &mut Reader<'_>) -> Option<Found<'n>>;
 
 /// How a kind is read.
-fn reading(kind: Kind<'_>) -> Option<Reading> {
-    let reading: Reading = match (kind.version, kind.name) {
-        ("cilium.io/v2", "CiliumNetworkPolicy") => |object, reader| {
-            cilium::policy(object, Dialect::Modern, Scope::Namespace, reader).map(Found::Policy)
-        },
-        ("cilium.io/v2", "CiliumClusterwideNetworkPolicy") => |object, reader| {
-            cilium::policy(object, Dialect::Modern, Scope::Cluster, reader).map(Found::Policy)
-        },
-        ("cilium.io/v1", "CiliumNetworkPolicy") => |object, reader| {
-            cilium::policy(object, Dialect::Legacy, Scope::Namespace, reader).map(Found::Policy)
-        },
-        ("networking.k8s.io/v1", "NetworkPolicy") => {
-            |object, reader| kubernetes::policy(object, reader).map(Found::Policy)
+fn reading<'n>(kind: Kind<'_>) -> Option<Reading<'n>> {
+    match (kind.version, kind.name) {
+        ("cilium.io/v2", "CiliumNetworkPolicy") => {
+            Some(|object, reader| cilium::policies(object, Dialect::Modern, Scope::Namespace, reader))
         }
-        ("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy") => {
-            |object, reader| cluster::policy(object, reader).map(Found::Policy)
+        ("cilium.io/v2", "CiliumClusterwideNetworkPolicy") => {
+            Some(|object, reader| cilium::policies(object, Dialect::Modern, Scope::Cluster, reader))
         }
-        (version, cidr_group::KIND) if cidr_group::VERSIONS.contains(&version) => {
-            |object, reader| cidr_group::read(object, reader).map(Found::CidrGroup)
+        ("cilium.io/v1", "CiliumNetworkPolicy") => {
+            Some(|object, reader| cilium::policies(object, Dialect::Legacy, Scope::Namespace, reader))
         }
-        _ => return None,
-    };
-    Some(reading)
+        ("networking.k8s.io/v1", "NetworkPolicy") => Some(kubernetes::policy),
+        ("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy") => Some(cluster::policy),
+        (version, cidr_group::KIND) if cidr_group::VERSIONS.contains(&version) => Some(cidr_group::found),
+        _ => None,
+    }
 }
 
 /// What a document says it is.
@@ -182,7 +206,7 @@ fn read_list<'n>(
     mut object: Object<'n>,
     of_list: Option<Kind<'n>>,
     reader: &mut Reader<'_>,
-    found: &mut Vec<(At<'n>, Found)>,
+    found: &mut Vec<Found<'n>>,
 ) {
     let items = object.require("items", reader).and_then(|at| at.list(reader));
     object.ignore("metadata");

@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use postern_policy_core::peer::{Entity, PeerTerm};
 use postern_policy_core::policy::{
-    Combination, Direction, Effect, Item, Mode, OrderedTier, PeerSelector, Policy, PortRule, PortSelector,
-    RuleId, Section, Subject,
+    Combination, Direction, Effect, Item, OrderedTier, PeerSelector, Policy, PortRule, PortSelector, RuleId,
+    Section, Subject,
 };
 
 use crate::decode::{At, Object, Reader};
 use crate::diagnostic::Code;
-use crate::metadata::cluster_metadata;
+use crate::document::Found;
+use crate::metadata::{cluster_metadata, mode};
 use crate::node::Type;
 use peers::Named;
 
@@ -29,12 +30,15 @@ const MAX_NAME: usize = 100;
 const NO_NAMES: &str = "domain names are not enforced yet";
 
 /// Reads one policy. `None` means that an error was reported.
-pub(crate) fn policy(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<Policy> {
+pub(crate) fn policy<'n>(mut object: Object<'n>, reader: &mut Reader<'_>) -> Option<Found<'n>> {
+    let at = object.at.clone();
+    let mode = mode(&object, reader);
     let metadata = cluster_metadata(&mut object, reader);
     object.ignore("status");
     let spec = object.require("spec", reader);
     object.finish(&["apiVersion", "kind", "metadata", "spec"], &[], reader);
-    let id = RuleId::new(format!("kcnp/{}", metadata?.name));
+    let metadata = metadata?;
+    let id = RuleId::new(format!("kcnp/{}", metadata.name));
 
     let mut spec = spec?.object(reader)?;
     let tier = spec.require("tier", reader).and_then(|at| tier(&at, reader));
@@ -46,14 +50,15 @@ pub(crate) fn policy(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<
 
     // It never turns default deny on: what no rule of it decides is left to the other tiers.
     let section = |items| Section { default_deny: false, items };
-    Some(Policy {
+    let policy = Policy {
         id,
         subject: Subject::Endpoints(subject?),
         combination: Combination::Ordered { tier: tier?, priority: priority? },
-        mode: Mode::Enforced,
+        mode: mode?,
         ingress: section(ingress?),
         egress: section(egress?),
-    })
+    };
+    Some(Found::one(&at, metadata, policy))
 }
 
 fn tier(at: &At<'_>, reader: &mut Reader<'_>) -> Option<OrderedTier> {

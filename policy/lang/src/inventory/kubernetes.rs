@@ -12,7 +12,7 @@ use crate::metadata::{Metadata, metadata, text_map};
 
 pub(super) fn pod(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<Workload> {
     let at = object.at.clone();
-    let Metadata { name, namespace, labels } = metadata(&mut object, reader)?;
+    let Metadata { name, namespace, labels, .. } = metadata(&mut object, reader)?;
     let name = WorkloadName { namespace, name };
     let mut spec = object.require("spec", reader)?.object(reader)?;
     let node = text(&mut spec, "nodeName", reader)?;
@@ -84,7 +84,7 @@ pub(super) fn node(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<No
 }
 
 pub(super) fn service(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<Service> {
-    let Metadata { name, namespace, labels } = metadata(&mut object, reader)?;
+    let Metadata { name, namespace, labels, .. } = metadata(&mut object, reader)?;
     let mut spec = object.require("spec", reader)?.object(reader)?;
     let selector = match spec.take_nullable("selector") {
         Some(at) => text_map(&at, reader)?,

@@ -6,18 +6,21 @@ pub(crate) mod ports;
 mod tests;
 
 use postern_policy_core::policy::{
-    Combination, Direction, Effect, Item, Mode, PeerSelector, Policy, PortRule, PortSelector, RuleId,
-    Section, Subject,
+    Combination, Direction, Effect, Item, PeerSelector, Policy, PortRule, PortSelector, RuleId, Section,
+    Subject,
 };
 use postern_policy_core::selector::Selector;
 
 use crate::decode::{At, Object, Reader};
 use crate::diagnostic::Code;
-use crate::metadata::metadata;
+use crate::document::Found;
+use crate::metadata::{metadata, mode};
 use crate::selector::{Keys, selector};
 
 /// Reads one `NetworkPolicy`. `None` means that an error was reported.
-pub(crate) fn policy(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<Policy> {
+pub(crate) fn policy<'n>(mut object: Object<'n>, reader: &mut Reader<'_>) -> Option<Found<'n>> {
+    let at = object.at.clone();
+    let mode = mode(&object, reader);
     let metadata = metadata(&mut object, reader);
     object.ignore("status");
     let spec = object.require("spec", reader);
@@ -46,7 +49,8 @@ pub(crate) fn policy(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<
     };
     let (ingress, egress) = (section(Direction::Ingress, ingress?), section(Direction::Egress, egress?));
     let subject = Subject::Endpoints(subject);
-    Some(Policy { id, subject, combination: Combination::Union, mode: Mode::Enforced, ingress, egress })
+    let policy = Policy { id, subject, combination: Combination::Union, mode: mode?, ingress, egress };
+    Some(Found::one(&at, metadata, policy))
 }
 
 /// Without `policyTypes`, a policy is about ingress, and about egress if it has such rules.
