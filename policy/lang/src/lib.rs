@@ -7,7 +7,10 @@
 #![forbid(unsafe_code)]
 
 mod cidr;
+mod cidr_group;
 mod cilium;
+mod cluster;
+pub mod convert;
 mod decode;
 pub mod diagnostic;
 mod document;
@@ -16,10 +19,12 @@ mod kubernetes;
 pub mod lint;
 mod metadata;
 mod node;
+pub mod reference;
 mod salvage;
 mod selector;
 pub mod source;
 mod yaml;
+pub mod yaml_text;
 
 pub use document::{Policies, load_policies};
 pub use salvage::salvage;
