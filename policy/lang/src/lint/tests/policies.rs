@@ -184,6 +184,8 @@ fn the_world_on_every_port() {
     check(lint, 0, &cnp("p", "  egress: [{toEntities: [cluster]}]"));
     check(lint, 0, &cnp("p", "  egress: [{toCIDRSet: [{cidr: 0.0.0.0/0, except: [10.0.0.0/8]}]}]"));
     check(lint, 0, &cnp("p", "  egressDeny: [{toEntities: [world]}]"));
+    let but = "  egress: [{toEntities: [all]}]\n  egressDeny: [{toEndpoints: [{}]}]";
+    check(lint, 0, &cnp("p", but));
     check(lint, 0, &cnp("p", "  egress: [{toFQDNs: [{matchName: example.com}]}]"));
 }
 
