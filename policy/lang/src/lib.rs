@@ -6,7 +6,10 @@
 //! error; a field of the real schema that Postern does not build yet is an error too, and says so.
 #![forbid(unsafe_code)]
 
+mod cidr;
+mod cidr_group;
 mod cilium;
+mod cluster;
 mod decode;
 pub mod diagnostic;
 mod document;
