@@ -81,7 +81,7 @@ fn namespace() -> BoxedStrategy<Option<String>> {
 }
 
 fn rule() -> BoxedStrategy<Rule> {
-    let endpoints = prop_oneof![2 => Just(Selector::default()), 3 => selector(ENDPOINTS)];
+    let endpoints = prop_oneof![1 => Just(Selector::default()), 1 => selector(ENDPOINTS)];
     let subject = choose(vec![
         (20, None, endpoints.prop_map(Subject::Endpoints).boxed()),
         (1, Some(Feature::NodeSubjects), selector(SOURCED_NODES).prop_map(Subject::Nodes).boxed()),
