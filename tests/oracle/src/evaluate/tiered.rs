@@ -55,9 +55,8 @@ fn covers(view: &View<'_>, rule: &Rule) -> bool {
         Peer::DomainNames(_) => false,
     };
     let port = |port: &PortMatch| match port {
-        PortMatch::Ports(protocol, ports) => {
-            *protocol == view.target.protocol
-                && ports.is_none_or(|(first, last)| (first..=last).contains(&view.target.port))
+        PortMatch::Ports(protocol, (first, last)) => {
+            *protocol == view.target.protocol && (*first..=*last).contains(&view.target.port)
         }
         PortMatch::Named(name) => view.named_port(name),
     };

@@ -38,8 +38,8 @@ fn of_policy(policy: &Policy) -> Vec<Target> {
             let ports = rules.flat_map(|rule| &rule.protocols);
             ports
                 .flat_map(|port| match port {
-                    PortMatch::Ports(protocol, Some((first, last))) => ends(*protocol, *first, *last),
-                    PortMatch::Ports(..) | PortMatch::Named(_) => Vec::new(),
+                    PortMatch::Ports(protocol, (first, last)) => ends(*protocol, *first, *last),
+                    PortMatch::Named(_) => Vec::new(),
                 })
                 .collect()
         }
