@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use postern_policy_core::policy::Policy;
-use postern_policy_core::world::{Workload, WorkloadName, World};
+use postern_policy_core::world::{CidrGroup, Workload, WorkloadName, World};
 use postern_policy_lang::inventory::load_inventory;
 use postern_policy_lang::load_policies;
 use postern_policy_lang::source::SourceFile;
@@ -47,7 +47,8 @@ impl InputArgs {
         if policies.policies.is_empty() {
             bail!("there is no policy in the policy files: nothing would be enforced");
         }
-        Ok(Inputs { policies: policies.policies, world: inventory.world })
+        let world = with_groups(inventory.world, &policies.cidr_groups)?;
+        Ok(Inputs { policies: policies.policies, world })
     }
 }
 
@@ -60,6 +61,14 @@ impl Inputs {
             format!("there is no workload {name} in the inventory: it has {known}")
         })
     }
+}
+
+/// The world with the CIDR groups that stand beside the policies.
+pub(crate) fn with_groups(mut world: World, groups: &[CidrGroup]) -> anyhow::Result<World> {
+    for group in groups {
+        world.add_cidr_group(group.clone()).context("policy files and inventory")?;
+    }
+    Ok(world)
 }
 
 /// Reads files, the documents of a folder in the order of their names, and `-`.

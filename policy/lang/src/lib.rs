@@ -14,6 +14,7 @@ pub mod inventory;
 mod kubernetes;
 mod metadata;
 mod node;
+pub mod policy_test;
 mod salvage;
 mod selector;
 pub mod source;
