@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use postern_policy_core::policy::Policy;
-use postern_policy_core::world::{CidrGroup, Workload, WorkloadName, World};
+use postern_policy_core::world::{Workload, WorkloadName, World};
 use postern_policy_lang::inventory::load_inventory;
 use postern_policy_lang::load_policies;
 use postern_policy_lang::source::SourceFile;
@@ -38,16 +38,18 @@ impl InputArgs {
     pub(crate) fn load(&self) -> anyhow::Result<Inputs> {
         let (policy_files, inventory_files) = (read(&self.policy)?, read(&self.inventory)?);
         let policies = load_policies(&policy_files);
-        let inventory = load_inventory(&inventory_files);
+        let mut inventory = load_inventory(&inventory_files);
+        let mut world = std::mem::take(&mut inventory.world);
+        let clashes = policies.add_cidr_groups(&mut world);
         render::diagnostics(&policy_files, &policies.diagnostics);
         render::diagnostics(&inventory_files, &inventory.diagnostics);
-        if policies.has_errors() || inventory.has_errors() {
+        render::diagnostics(&policy_files, &clashes);
+        if policies.has_errors() || inventory.has_errors() || !clashes.is_empty() {
             bail!("the files above have errors: nothing was done");
         }
         if policies.policies.is_empty() {
             bail!("there is no policy in the policy files: nothing would be enforced");
         }
-        let world = with_groups(inventory.world, &policies.cidr_groups)?;
         Ok(Inputs { policies: policies.policies, world })
     }
 }
@@ -61,14 +63,6 @@ impl Inputs {
             format!("there is no workload {name} in the inventory: it has {known}")
         })
     }
-}
-
-/// The world with the CIDR groups that stand beside the policies.
-pub(crate) fn with_groups(mut world: World, groups: &[CidrGroup]) -> anyhow::Result<World> {
-    for group in groups {
-        world.add_cidr_group(group.clone()).context("policy files and inventory")?;
-    }
-    Ok(world)
 }
 
 /// Reads files, the documents of a folder in the order of their names, and `-`.

@@ -5,8 +5,11 @@ use std::net::IpAddr;
 
 use futures_util::{StreamExt, TryStreamExt};
 use rtnetlink::packet_route::AddressFamily;
+use rtnetlink::packet_route::link::LinkMessage;
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteType};
-use rtnetlink::{Handle, IpVersion, MulticastGroup, RouteMessageBuilder, new_multicast_connection};
+use rtnetlink::{
+    Handle, IpVersion, LinkGetRequest, MulticastGroup, RouteMessageBuilder, new_multicast_connection,
+};
 use tokio::sync::watch;
 
 /// Routing tables and devices, asked of the kernel.
@@ -27,6 +30,14 @@ pub enum DeviceError {
         /// What was asked for.
         what: &'static str,
         /// Why it refuses.
+        cause: rtnetlink::Error,
+    },
+    /// A device could not be looked up: there may be one.
+    #[error("cannot look the device {name} up: {cause}")]
+    Device {
+        /// Its name, or its number.
+        name: String,
+        /// Why.
         cause: rtnetlink::Error,
     },
     /// There is no such device.
@@ -57,11 +68,20 @@ impl Devices {
     /// # Errors
     /// When there is none, or the kernel does not say.
     pub async fn index(&self, name: &str) -> Result<u32, DeviceError> {
-        let mut links = self.handle.link().get().match_name(name.to_owned()).execute();
-        match links.try_next().await {
-            Ok(Some(link)) => Ok(link.header.index),
-            _ => Err(DeviceError::NoDevice(name.to_owned())),
+        let request = self.handle.link().get().match_name(name.to_owned());
+        match link(request, name).await? {
+            Some(link) => Ok(link.header.index),
+            None => Err(DeviceError::NoDevice(name.to_owned())),
         }
+    }
+
+    /// Whether there is a device of this number.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub async fn exists(&self, ifindex: u32) -> Result<bool, DeviceError> {
+        let request = self.handle.link().get().match_index(ifindex);
+        Ok(link(request, &ifindex.to_string()).await?.is_some())
     }
 
     /// The devices that routes to single addresses go through: where container networks give each pod a
@@ -95,6 +115,15 @@ impl Devices {
             route.header.destination_prefix_length == 0 && route.header.table == RouteHeader::RT_TABLE_MAIN
         };
         Ok(routes.iter().filter(default).filter_map(device).collect())
+    }
+}
+
+/// The link that was asked for. That there is none is an answer; any other error is not.
+async fn link(request: LinkGetRequest, name: &str) -> Result<Option<LinkMessage>, DeviceError> {
+    match request.execute().try_next().await {
+        Ok(link) => Ok(link),
+        Err(rtnetlink::Error::NetlinkError(error)) if error.raw_code() == -libc::ENODEV => Ok(None),
+        Err(cause) => Err(DeviceError::Device { name: name.to_owned(), cause }),
     }
 }
 

@@ -17,7 +17,7 @@ use datapath::packets::{Ends, SYN};
 use datapath::rules::{allow, allow_all, deny_but, lowered, open};
 use datapath::{Did, Root, device, endpoint, in_namespace, run};
 use postern_node::datapath::{Applied, Datapath, DatapathError, Hook, Sizes, cleanup, register_listener};
-use postern_node_abi::{PolicyKey, PolicyValue};
+use postern_node_abi::{Address, PolicyKey, PolicyValue};
 use postern_policy_core::endpoint::DirectionPolicy;
 use postern_policy_core::identity::IdentityId;
 use postern_policy_core::port::Protocol;
@@ -210,6 +210,31 @@ fn what_an_agent_left_half_done_is_removed() {
         assert_eq!(entries(&root), 2);
         drop(root.open());
         assert_eq!(entries(&root), 1);
+    });
+}
+
+#[test]
+fn an_address_of_two_devices_stays_with_the_one_that_is_left() {
+    in_namespace(|| {
+        let root = Root::new();
+        let devices = [device("old"), device("new")];
+        let local = || {
+            let data = MapData::from_pin(root.0.join("v1/maps/LOCAL")).unwrap();
+            let map = aya::maps::HashMap::<_, Address, u32>::try_from(Map::HashMap(data)).unwrap();
+            map.get(&Address::v4([10, 0, 0, 1]), 0).ok()
+        };
+        for (first, second) in [(0, 1), (1, 0)] {
+            let mut datapath = root.open();
+            for place in [first, second] {
+                let moved = endpoint(devices[place], 1);
+                let _ = datapath.set_endpoint(&moved, &lowered(&open(), &open())).unwrap();
+                assert_eq!(local(), Some(devices[place]));
+            }
+            datapath.remove_endpoint(devices[second]).unwrap();
+            assert_eq!(local(), Some(devices[first]));
+            datapath.remove_endpoint(devices[first]).unwrap();
+            assert_eq!(local(), None);
+        }
     });
 }
 

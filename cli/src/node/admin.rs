@@ -11,15 +11,17 @@ use tokio::sync::watch;
 /// What is counted, as it was when it was last looked at.
 pub(super) type Samples = watch::Receiver<Vec<Sample>>;
 
+/// Takes the address.
+pub(super) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} for --admin"))
+}
+
 /// Serves in the background of this runtime.
-pub(super) async fn serve(
-    address: SocketAddr,
+pub(super) fn serve(
+    listener: TcpListener,
     status: watch::Receiver<NodeStatus>,
     samples: Samples,
 ) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address} for --admin"))?;
     tracing::info!(admin = %listener.local_addr()?, "metrics, health and status");
     let mut registry = Registry::new();
     let gauges = status.clone();

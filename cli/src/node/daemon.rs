@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use postern_node::agent::{Agent, AgentConfig, ApplyError, Desired, Problem};
-use postern_node::datapath::{Datapath, Reason};
+use postern_node::datapath::{Datapath, DatapathError, Reason};
 use postern_node::devices::Devices;
 use postern_node::steer::{self, Plan};
 use postern_ops::{Sample, SampleValue};
@@ -14,7 +14,8 @@ use postern_policy_wire::Bundle;
 use postern_xds::client::Client;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::flow_log::FlowLog;
+use super::flow_log::{FlowLog, Sink};
+use super::trouble::Trouble;
 use super::{Run, admin};
 use crate::config_file::{self, Source, State};
 use crate::follow::{follow, node_bundle};
@@ -29,7 +30,8 @@ const DEVICE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Where it comes from what is to be enforced.
 pub(super) enum Wanted {
-    Files(Source, State),
+    /// And what they hold at first.
+    Files(Source, State, Bytes),
     Controller(Client),
 }
 
@@ -38,9 +40,15 @@ type Order = (Desired, oneshot::Sender<Result<(), ApplyError>>);
 
 pub(super) async fn run(args: &Run) -> anyhow::Result<Outcome> {
     let mut signals = Signals::new()?;
+    // Whatever may be wrong with the arguments is found before anything is left in the kernel.
     let wanted = args.wanted()?;
+    let sink = args.flows.as_deref().map(Sink::open).transpose()?;
+    let admin = match args.admin {
+        Some(address) => Some(admin::bind(address).await?),
+        None => None,
+    };
     let mut datapath = Datapath::open(&args.bpffs)?;
-    let flow_log = FlowLog::open(datapath.events()?, args.flows.as_deref())?;
+    let flow_log = FlowLog::new(datapath.events()?, sink)?;
     // Routes before programs: a program that marks packets leads them astray without them.
     steer::apply(&Plan::for_this_machine()).await?;
     datapath.attach_steering()?;
@@ -53,8 +61,8 @@ pub(super) async fn run(args: &Run) -> anyhow::Result<Outcome> {
     };
     let agent = Agent::new(config, datapath, devices);
     let (samples, sampled) = watch::channel(Vec::new());
-    if let Some(address) = args.admin {
-        admin::serve(address, agent.status(), sampled).await?;
+    if let Some(listener) = admin {
+        admin::serve(listener, agent.status(), sampled)?;
     }
     tracing::info!(bpffs = %args.bpffs.display(), "the node is up; what was enforced before still is");
     let (orders, ordered) = mpsc::channel(1);
@@ -77,8 +85,7 @@ async fn orders_from(
     hangup: &mut tokio::signal::unix::Signal,
 ) -> anyhow::Result<()> {
     match wanted {
-        Wanted::Files(source, state) => {
-            let first = source.load()?;
+        Wanted::Files(source, state, first) => {
             let (bundles, mut news) = watch::channel(first);
             news.mark_changed();
             let applied = async {
@@ -127,7 +134,12 @@ struct Daemon {
 }
 
 impl Daemon {
+    /// Ends when nobody sends orders any more. What fails meanwhile is said and tried again: what is pinned is enforced
+    /// without this process, but only it can take a new policy.
     async fn run(mut self, mut ordered: mpsc::Receiver<Order>, mut flow_log: FlowLog) -> anyhow::Result<()> {
+        let mut steering = Trouble::new("cannot look after the routing rules");
+        let mut counting = Trouble::new("cannot read the counters");
+        let mut writing = Trouble::new("cannot write flows");
         let mut repair = tokio::time::interval(REPAIR);
         let mut count = tokio::time::interval(COUNT);
         loop {
@@ -144,11 +156,15 @@ impl Daemon {
                 },
                 _ = self.changes.changed() => self.apply_again().await,
                 _ = repair.tick() => {
-                    steer::apply(&Plan::for_this_machine()).await?;
+                    steering.note(steer::apply(&Plan::for_this_machine()).await);
                     self.apply_again().await;
                 }
-                _ = count.tick() => self.count()?,
-                written = flow_log.write_some(&self.names) => written?,
+                _ = count.tick() => {
+                    counting.note(self.count());
+                }
+                written = flow_log.write_some(&self.names) => {
+                    writing.note(written);
+                }
             }
         }
     }
@@ -192,7 +208,7 @@ impl Daemon {
         applied
     }
 
-    fn count(&mut self) -> anyhow::Result<()> {
+    fn count(&mut self) -> Result<(), DatapathError> {
         let sample = |counted: postern_node::datapath::Counted| {
             let what = if counted.reason == Reason::FORWARDED { "packets" } else { "dropped" };
             Sample {

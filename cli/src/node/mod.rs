@@ -4,6 +4,7 @@ mod admin;
 mod adopt;
 mod daemon;
 mod flow_log;
+mod trouble;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -96,6 +97,7 @@ fn device(text: &str) -> Result<(WorkloadName, String), String> {
 }
 
 impl Run {
+    /// What is to be enforced; files are read once, so that bad ones are told before anything is made.
     fn wanted(&self) -> anyhow::Result<daemon::Wanted> {
         if let Some(client) = self.follow.client(Kind::Node)? {
             return Ok(daemon::Wanted::Controller(client));
@@ -114,7 +116,8 @@ impl Run {
             ),
         };
         let state = source.state();
-        Ok(daemon::Wanted::Files(source, state))
+        let first = source.load()?;
+        Ok(daemon::Wanted::Files(source, state, first))
     }
 }
 

@@ -13,8 +13,7 @@ use postern_policy_lang::source::{Location, SourceFile};
 use postern_policy_lang::{Policies, load_policies};
 
 use super::files;
-use crate::inputs::{self, with_groups};
-use crate::render;
+use crate::{inputs, render};
 
 /// Some files, in the order in which a test names them.
 type Files = Vec<PathBuf>;
@@ -89,7 +88,12 @@ impl Suites {
             }
             let number = suites.worlds.len();
             if !suites.worlds.contains_key(key) {
-                let world = with_groups(inventory.world.clone(), &policies.cidr_groups)?;
+                let mut world = inventory.world.clone();
+                let clashes = policies.add_cidr_groups(&mut world);
+                if !clashes.is_empty() {
+                    render::diagnostics(&read(&key.0)?, &clashes);
+                    bail!("the files above have errors: nothing was tested");
+                }
                 suites.worlds.insert(key.clone(), Suite { number, world, test: test.file.clone() });
             }
         }

@@ -1,5 +1,6 @@
 //! Makes the CA and certificates of it. No clock, no cluster.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
@@ -107,7 +108,7 @@ impl Authority {
     }
 
     /// A serving certificate with a key of its own.
-    pub(super) fn issue(&self, names: &[Name], now: SystemTime) -> Result<Issued, AuthorityError> {
+    pub(super) fn issue(&self, names: &BTreeSet<Name>, now: SystemTime) -> Result<Issued, AuthorityError> {
         let issuer = Issuer::new(ca_parameters(), KeyPair::from_pem(&self.key)?);
         let mut parameters = CertificateParams::default();
         parameters.distinguished_name.push(DnType::CommonName, "postern-controller");

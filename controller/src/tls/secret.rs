@@ -7,7 +7,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::authority::{Authority, AuthorityError, Issued, Name};
+use super::authority::{Authority, AuthorityError, Issued, Name, NameError};
 use super::{Material, resolver};
 
 /// The Secret's name.
@@ -23,6 +23,9 @@ pub enum SecretError {
     /// Something of it is missing.
     #[error("secret {SECRET} has no usable {0}: delete the secret, and it is made anew")]
     Missing(&'static str),
+    /// It was made for a name that is none: whoever wrote it was not a controller.
+    #[error("secret {SECRET}, annotation {NAMES}: {0}; delete the secret, and it is made anew")]
+    Name(#[from] NameError),
     /// The certificate does not fit.
     #[error("secret {SECRET}: {0}; delete the secret, and it is made anew")]
     Certificate(#[from] resolver::CertificateError),
@@ -33,25 +36,23 @@ pub enum SecretError {
 pub(super) struct Kept {
     authority: Authority,
     issued: Issued,
-    names: BTreeSet<String>,
+    names: BTreeSet<Name>,
 }
 
 impl Kept {
     pub(super) fn new(names: &[Name], now: SystemTime) -> Result<Self, AuthorityError> {
-        Self::issue(Authority::new(now)?, names.iter().map(ToString::to_string).collect(), now)
+        Self::issue(Authority::new(now)?, names.iter().cloned().collect(), now)
     }
 
-    fn issue(authority: Authority, names: BTreeSet<String>, now: SystemTime) -> Result<Self, AuthorityError> {
-        // Names that no longer parse were never ours.
-        let parsed: Vec<Name> = names.iter().filter_map(|name| name.parse().ok()).collect();
-        let issued = authority.issue(&parsed, now)?;
+    fn issue(authority: Authority, names: BTreeSet<Name>, now: SystemTime) -> Result<Self, AuthorityError> {
+        let issued = authority.issue(&names, now)?;
         Ok(Self { authority, issued, names })
     }
 
     /// The next version, if this one is too old or lacks a name. What it has of names it keeps: another replica asked
     /// for them.
     pub(super) fn renewed(&self, names: &[Name], now: SystemTime) -> Result<Option<Self>, AuthorityError> {
-        let wanted: BTreeSet<String> = names.iter().map(ToString::to_string).collect();
+        let wanted: BTreeSet<Name> = names.iter().cloned().collect();
         let ca_is_old = now >= self.authority.renew_at;
         if !ca_is_old && now < self.issued.renew_at && wanted.is_subset(&self.names) {
             return Ok(None);
@@ -95,7 +96,7 @@ impl Kept {
                 key: text("tls.key")?,
                 renew_at: time(RENEW_AT)?,
             },
-            names: note(NAMES)?.split(',').map(str::to_owned).collect(),
+            names: parse_names(note(NAMES)?)?,
         };
         resolver::certified_key(&kept.material())?;
         Ok(kept)
@@ -119,7 +120,7 @@ impl Kept {
         metadata.annotations.get_or_insert_default().extend([
             (RENEW_AT.to_owned(), seconds(self.issued.renew_at)),
             (CA_RENEW_AT.to_owned(), seconds(self.authority.renew_at)),
-            (NAMES.to_owned(), self.names.iter().cloned().collect::<Vec<_>>().join(",")),
+            (NAMES.to_owned(), self.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")),
         ]);
         Secret {
             metadata,
@@ -133,6 +134,11 @@ impl Kept {
             ..Secret::default()
         }
     }
+}
+
+fn parse_names(list: &str) -> Result<BTreeSet<Name>, NameError> {
+    // Of no names there is nothing to separate.
+    list.split(',').filter(|_| !list.is_empty()).map(str::parse).collect()
 }
 
 #[cfg(test)]

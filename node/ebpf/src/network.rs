@@ -16,7 +16,6 @@ mod next {
     pub(super) const HOP_BY_HOP: u8 = 0;
     pub(super) const ROUTING: u8 = 43;
     pub(super) const FRAGMENT: u8 = 44;
-    pub(super) const AUTHENTICATION: u8 = 51;
     pub(super) const DESTINATION: u8 = 60;
     pub(super) const MOBILITY: u8 = 135;
     pub(super) const HOST_IDENTITY: u8 = 139;
@@ -157,10 +156,11 @@ fn extensions(ctx: &TcContext, packet: &mut Packet, mut offset: u32, mut next: u
     drop(Reason::UNPARSABLE)
 }
 
-/// Headers behind which the transport hides.
+/// Headers behind which the transport hides. AH is none of them: as ESP, it is a protocol of its own to policies, which
+/// never speak of what is inside.
 #[inline(always)]
 fn unsupported(protocol: u8) -> bool {
-    matches!(protocol, next::AUTHENTICATION | next::MOBILITY | next::HOST_IDENTITY | next::SHIM6)
+    matches!(protocol, next::MOBILITY | next::HOST_IDENTITY | next::SHIM6)
 }
 
 #[inline(always)]

@@ -1,6 +1,7 @@
 //! The agent: brings the kernel to what it is told, and keeps it there.
 
 mod desired;
+mod places;
 mod reconcile;
 mod status;
 

@@ -9,6 +9,7 @@ use postern_xds::service as xds;
 use tokio::sync::watch;
 
 use super::desired::{Desired, DesiredEndpoint};
+use super::places::Places;
 use super::status::{EndpointStatus, NodeStatus};
 use crate::datapath::{Applied, Datapath, DatapathError, EndpointState, Service};
 use crate::devices::{DeviceError, Devices};
@@ -82,13 +83,14 @@ pub struct Agent {
     config: AgentConfig,
     datapath: Datapath,
     devices: Devices,
+    places: Places,
     status: watch::Sender<NodeStatus>,
 }
 
 impl Agent {
     /// An agent over a datapath that is open.
     pub fn new(config: AgentConfig, datapath: Datapath, devices: Devices) -> Self {
-        Self { config, datapath, devices, status: watch::Sender::default() }
+        Self { config, datapath, devices, places: Places::default(), status: watch::Sender::default() }
     }
 
     /// What the agent says of itself, as it changes.
@@ -107,12 +109,17 @@ impl Agent {
     /// # Errors
     /// All that is not as desired afterwards; the rest is in force.
     pub async fn apply(&mut self, desired: &Desired) -> Result<(), ApplyError> {
-        let found = match self.devices_of(desired).await {
-            Ok(found) => found,
+        let places = match self.places.find(&self.config, &self.datapath, &self.devices, desired).await {
+            Ok(places) => places,
             // Without them nobody can tell which endpoints are gone: everything stays as it is.
-            Err(problem) => return Err(ApplyError(vec![problem])),
+            Err(problem) => {
+                self.status.send_modify(|status| status.problems = vec![problem.to_string()]);
+                return Err(ApplyError(vec![problem]));
+            }
         };
-        let mut problems: Vec<Problem> = self.tables(desired).await.err().into_iter().collect();
+        let mut problems: Vec<Problem> = places.failed.into_iter().map(Problem::from).collect();
+        problems.extend(self.tables(desired).await.err());
+        let found = places.devices;
         let mut statuses = Vec::new();
         for (name, endpoint) in &desired.endpoints {
             let device = found.get(name).copied();
@@ -127,6 +134,7 @@ impl Agent {
             problems.extend(applied.err().filter(|problem| !self.is_elsewhere(problem)));
         }
         problems.extend(self.remove_gone(&found).err().map(Problem::from));
+        self.places.keep(found);
         self.status.send_replace(NodeStatus {
             applied: true,
             endpoints: statuses,
@@ -138,25 +146,13 @@ impl Agent {
         if problems.is_empty() { Ok(()) } else { Err(ApplyError(problems)) }
     }
 
+    /// Takes away the records of devices that no endpoint has any more. The programs stay on a device while it lives:
+    /// without a record they let nothing pass.
     fn remove_gone(&mut self, found: &HashMap<WorkloadName, u32>) -> Result<(), DatapathError> {
         let known: Vec<u32> =
             self.datapath.status()?.endpoints.iter().map(|endpoint| endpoint.state.ifindex).collect();
         let gone = |device: &u32| !found.values().any(|known| known == device);
         known.into_iter().filter(gone).try_for_each(|device| self.datapath.remove_endpoint(device))
-    }
-
-    async fn devices_of(&self, desired: &Desired) -> Result<HashMap<WorkloadName, u32>, Problem> {
-        let routes = self.devices.host_routes().await?;
-        let mut found = HashMap::new();
-        for (name, endpoint) in &desired.endpoints {
-            let routed = || endpoint.addresses.iter().find_map(|address| routes.get(address).copied());
-            let device = match self.config.devices.get(name) {
-                Some(device) => self.devices.index(device).await.ok(),
-                None => routed(),
-            };
-            found.extend(device.map(|device| (name.clone(), device)));
-        }
-        Ok(found)
     }
 
     fn is_elsewhere(&self, problem: &Problem) -> bool {
@@ -223,7 +219,7 @@ fn services(service: &xds::Service) -> impl Iterator<Item = Service> {
 }
 
 /// The kernel's record, and an address that it has no room for.
-fn state(endpoint: &DesiredEndpoint, device: u32) -> (EndpointState, Option<IpAddr>) {
+pub(super) fn state(endpoint: &DesiredEndpoint, device: u32) -> (EndpointState, Option<IpAddr>) {
     let mut state = EndpointState { ifindex: device, id: device, ipv4: None, ipv6: None };
     let mut second = None;
     for address in &endpoint.addresses {

@@ -151,12 +151,21 @@ impl Datapath {
         Ok(())
     }
 
-    /// Another endpoint may have the address by now.
+    /// Another endpoint may have the address by now, such as the workload's new device: then it is that one's.
     fn forget_address(&mut self, address: Address, ifindex: u32) -> Result<(), DatapathError> {
-        if self.maps.local.get(&address, 0).ok() == Some(ifindex) {
-            absent_is_fine(self.maps.local.remove(&address)).map_err(DatapathError::map("LOCAL"))?;
+        if self.maps.local.get(&address, 0).ok() != Some(ifindex) {
+            return Ok(());
         }
-        Ok(())
+        let has = |(device, known): &(&u32, &Known)| {
+            **device != ifindex && addresses(&known.record).any(|own| own == address)
+        };
+        // Of several, the youngest device.
+        let heir = self.endpoints.iter().rfind(has).map(|(device, _)| *device);
+        match heir {
+            Some(heir) => self.maps.local.insert(address, heir, 0),
+            None => absent_is_fine(self.maps.local.remove(&address)),
+        }
+        .map_err(DatapathError::map("LOCAL"))
     }
 
     /// A number that no policy and no service had. It is written down before it is used: flows may carry it for longer

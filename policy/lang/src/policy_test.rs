@@ -24,7 +24,7 @@ use postern_policy_core::port::Protocol;
 
 use crate::decode::{At, Object, Reader};
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::document::version_and_kind;
+use crate::document::{Kind, version_and_kind};
 use crate::source::{Location, SourceFile};
 use crate::yaml;
 
@@ -181,7 +181,7 @@ pub fn load_policy_tests(files: &[SourceFile]) -> PolicyTests {
 
 fn document(at: &At<'_>, file: &SourceFile, reader: &mut Reader<'_>) -> Option<PolicyTest> {
     let mut object = at.object(reader)?;
-    let (version, kind) = version_and_kind(&mut object, reader)?;
+    let Kind { version, name: kind } = version_and_kind(&mut object, None, reader)?;
     let what = format!("{version} {kind}");
     match (version, kind) {
         ("postern.dev/v1alpha1", "PolicyTest") => {}

@@ -1,11 +1,5 @@
 //! The tutorial on a cluster whose nodes have Envoy in place of the bundled proxy.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    dead_code,
-    reason = "a test fails by panicking; the story has more than this test tells"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod story;
 

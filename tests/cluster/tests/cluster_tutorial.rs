@@ -2,9 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod story;
+mod stream;
 
+use anyhow::Context as _;
 use postern_tests_cluster::Engine;
-use story::{APP2, APP3, POLICY, POLICY_V2, Story, Stream};
+use serde_json::Value;
+use story::{APP2, APP3, NAMES, POLICY, SOON, Story, field, home};
+use stream::Stream;
+
+const POLICY_V2: &str = include_str!("../../../deploy/tutorial/policy-v2.yaml");
 
 #[test]
 fn the_tutorial_as_printed_then_in_v2() {
@@ -16,7 +22,7 @@ fn the_tutorial_as_printed_then_in_v2() {
         story.is_enforced("rule1");
         story.is_guarded();
         for client in APP3 {
-            story.reports_drop_of(client);
+            reports_drop_of(&mut story, client);
         }
         story.cluster.kubectl(&["delete", "ciliumnetworkpolicy", "rule1"]).unwrap();
         story.is_open();
@@ -29,9 +35,9 @@ fn nothing_leaks_and_nothing_is_lost_when_agents_and_controller_are_killed() {
     story.cluster.create(POLICY).unwrap();
     story.is_enforced("rule1");
     story.is_guarded();
-    let allowed: Vec<Stream> = APP2.iter().map(|pod| story.stream(pod, "/public", "10")).collect();
-    let denied: Vec<Stream> = APP2.iter().map(|pod| story.stream(pod, "/private", "10")).collect();
-    let dropped: Vec<Stream> = APP3.iter().map(|pod| story.stream(pod, "/public", "0.5")).collect();
+    let allowed: Vec<Stream> = APP2.iter().map(|pod| Stream::start(&story, pod, "/public", "10")).collect();
+    let denied: Vec<Stream> = APP2.iter().map(|pod| Stream::start(&story, pod, "/private", "10")).collect();
+    let dropped: Vec<Stream> = APP3.iter().map(|pod| Stream::start(&story, pod, "/public", "0.5")).collect();
     let go_on = |more: usize| allowed.iter().chain(&denied).for_each(|stream| stream.goes_on(more));
     go_on(20);
     for number in [1, 2] {
@@ -43,7 +49,7 @@ fn nothing_leaks_and_nothing_is_lost_when_agents_and_controller_are_killed() {
     story.cluster.controller().unwrap().kill().unwrap();
     go_on(20);
     story.cluster.controller().unwrap().restart().unwrap();
-    story.cluster.wait_for_controller(story::SOON).unwrap();
+    story.cluster.wait_for_controller(SOON).unwrap();
     go_on(20);
     // Both have what they need again: a change reaches the nodes.
     let lost: Vec<Vec<String>> = allowed.into_iter().map(Stream::end).collect();
@@ -60,4 +66,25 @@ fn nothing_leaks_and_nothing_is_lost_when_agents_and_controller_are_killed() {
     }
     story.cluster.kubectl(&["delete", "ciliumnetworkpolicy", "rule1"]).unwrap();
     story.is_open();
+}
+
+/// Waits until the node of app1 has reported that it dropped what this client sent.
+fn reports_drop_of(story: &mut Story, client: &str) {
+    let address = field(&story.cluster, &["pod", client], "{.status.podIP}");
+    let (home, nodes) = (home(&story.cluster), field(&story.cluster, &["nodes"], NAMES));
+    // The box counts its nodes from 1.
+    let number = nodes.split_whitespace().position(|node| node == home).unwrap() + 1;
+    let node = story.cluster.node(number).unwrap();
+    postern_tests_harness::eventually(SOON, || {
+        let flows = node.flows()?;
+        let dropped = |flow: &&Value| {
+            flow["verdict"] == "dropped"
+                && flow["reason"] == "policy-denied"
+                && flow["direction"] == "ingress"
+                && flow["source"].as_str().is_some_and(|source| source.starts_with(&format!("{address}:")))
+                && flow["endpoint"].as_str().is_some_and(|name| name.starts_with("default/app1-"))
+        };
+        flows.iter().find(dropped).map(drop).with_context(|| format!("no such flow among {}", flows.len()))
+    })
+    .unwrap();
 }

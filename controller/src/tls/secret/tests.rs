@@ -31,6 +31,25 @@ fn a_broken_secret_is_refused_by_name() {
 }
 
 #[test]
+fn a_name_that_is_none_is_refused_and_told() {
+    let kept = Kept::new(&names(&["a.example"]), SystemTime::now()).unwrap();
+    let mut secret = kept.write("ns", None);
+    for (list, bad) in [
+        ("a.example,https://b.example", "https://b.example"),
+        ("a.example,", ""),
+        (",", ""),
+        ("a.example,b example", "b example"),
+    ] {
+        secret.metadata.annotations.as_mut().unwrap().insert(NAMES.to_owned(), list.to_owned());
+        let error = Kept::read(&secret).err().unwrap().to_string();
+        assert!(error.contains(&format!("`{bad}` is no server name")), "{list}: {error}");
+        assert!(error.contains(NAMES) && error.contains("delete the secret"), "{list}: {error}");
+    }
+    let none = Kept::new(&[], SystemTime::now()).unwrap();
+    assert!(Kept::read(&none.write("ns", None)).unwrap().names.is_empty());
+}
+
+#[test]
 fn it_is_renewed_before_it_ends_and_for_new_names_only() {
     let now = SystemTime::now();
     let kept = Kept::new(&names(&["a.example"]), now).unwrap();
@@ -40,7 +59,7 @@ fn it_is_renewed_before_it_ends_and_for_new_names_only() {
     assert!(next.issued.certificate != kept.issued.certificate);
 
     let more = kept.renewed(&names(&["b.example"]), now).unwrap().unwrap();
-    assert_eq!(more.names, BTreeSet::from(["a.example".to_owned(), "b.example".to_owned()]));
+    assert_eq!(more.names, names(&["a.example", "b.example"]).into_iter().collect());
 }
 
 #[test]

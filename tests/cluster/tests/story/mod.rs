@@ -1,18 +1,13 @@
-//! The tutorial's world, and clients that ask on and on.
+//! The tutorial's world.
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use postern_tests_cluster::{Cluster, Engine, Options};
-use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_postern-cluster");
 const DEMO: &str = include_str!("../../../../deploy/tutorial/demo.yaml");
 pub(crate) const POLICY: &str = include_str!("../../../../deploy/tutorial/policy.yaml");
-pub(crate) const POLICY_V2: &str = include_str!("../../../../deploy/tutorial/policy-v2.yaml");
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 pub(crate) const PUBLIC: &str = "{ 'val': 'this is public' }\n";
 pub(crate) const PRIVATE: &str = "{ 'val': 'this is private' }\n";
@@ -22,10 +17,10 @@ pub(crate) struct Story {
     pub(crate) cluster: Cluster,
     /// The service's own address.
     pub(crate) service: String,
-    /// The node that app1 is on, as a number from 1.
-    pub(crate) home: usize,
 }
 
+/// The names of what is listed.
+pub(crate) const NAMES: &str = "{.items[*].metadata.name}";
 /// The clients: beside app1 and on the other node.
 pub(crate) const APP2: [&str; 2] = ["app2-here", "app2-there"];
 pub(crate) const APP3: [&str; 2] = ["app3-here", "app3-there"];
@@ -36,12 +31,8 @@ impl Story {
         let created = cluster.create(DEMO).unwrap();
         assert!(created.contains("deployment.apps/app1 created"), "{created}");
         cluster.wait_for_pods("id=app1", 1, SOON).unwrap();
-        let field = |what: &[&str], path: &str| {
-            let path = format!("jsonpath={path}");
-            cluster.kubectl(&[&["get"], what, &["-o", &path]].concat()).unwrap()
-        };
-        let here = field(&["pods", "-l", "id=app1"], "{.items[0].spec.nodeName}");
-        let nodes = field(&["nodes"], "{.items[*].metadata.name}");
+        let here = home(&cluster);
+        let nodes = field(&cluster, &["nodes"], NAMES);
         let there = nodes.split_whitespace().find(|node| *node != here).unwrap().to_owned();
         for (clients, app) in [(APP2, "app2"), (APP3, "app3")] {
             for (client, node) in clients.into_iter().zip([&here, &there]) {
@@ -49,9 +40,8 @@ impl Story {
             }
             cluster.wait_for_pods(&format!("id={app}"), 3, SOON).unwrap();
         }
-        let service = field(&["service", "app1-service"], "{.spec.clusterIP}");
-        let home = nodes.split_whitespace().position(|node| node == here).unwrap() + 1;
-        Self { cluster, service, home }
+        let service = field(&cluster, &["service", "app1-service"], "{.spec.clusterIP}");
+        Self { cluster, service }
     }
 
     /// What a client gets: the status and the body, or `None` where no answer comes.
@@ -111,89 +101,17 @@ impl Story {
         };
         self.wait(|_| wanted("Valid", "").and_then(|()| wanted("Enforced", "1/1")));
     }
-
-    /// Waits until the node of app1 has reported that it dropped what this client sent.
-    pub(crate) fn reports_drop_of(&mut self, client: &str) {
-        let address =
-            self.cluster.kubectl(&["get", "pod", client, "-o", "jsonpath={.status.podIP}"]).unwrap();
-        let home = self.home;
-        let node = self.cluster.node(home).unwrap();
-        postern_tests_harness::eventually(SOON, || {
-            let flows = node.flows()?;
-            let dropped = |flow: &&Value| {
-                flow["verdict"] == "dropped"
-                    && flow["reason"] == "policy-denied"
-                    && flow["direction"] == "ingress"
-                    && flow["source"]
-                        .as_str()
-                        .is_some_and(|source| source.starts_with(&format!("{address}:")))
-                    && flow["endpoint"].as_str().is_some_and(|name| name.starts_with("default/app1-"))
-            };
-            flows
-                .iter()
-                .find(dropped)
-                .map(drop)
-                .with_context(|| format!("no such flow among {}", flows.len()))
-        })
-        .unwrap();
-    }
-
-    /// Asks on and on, until the value is asked what came of it.
-    pub(crate) fn stream(&self, pod: &str, path: &str, patience: &str) -> Stream {
-        let log = self.cluster.folder().join(format!("stream-{pod}{}", path.replace('/', "-")));
-        let url = format!("http://{}{path}", self.service);
-        // Each answer is a line; the pause keeps the machine free for those who are asked.
-        let script = format!(
-            "while :; do curl -s -o /dev/null -m {patience} -w '%{{http_code}}\\n' {url}; sleep 0.02; done"
-        );
-        let out = fs::File::create(&log).unwrap();
-        let mut command = self.cluster.command(pod, "sh").unwrap();
-        let child = command.args(["-c", &script]).stdout(out).stderr(Stdio::null()).spawn().unwrap();
-        Stream { child, log }
-    }
 }
 
-/// A client that asks without end.
-pub(crate) struct Stream {
-    child: Child,
-    log: PathBuf,
+/// The node that app1 is on.
+pub(crate) fn home(cluster: &Cluster) -> String {
+    field(cluster, &["pods", "-l", "id=app1"], "{.items[0].spec.nodeName}")
 }
 
-impl Stream {
-    /// Waits until so many more answers have come.
-    pub(crate) fn goes_on(&self, more: usize) {
-        let already = self.answers().len();
-        postern_tests_harness::eventually(SOON, || {
-            let now = self.answers().len();
-            ensure!(now >= already + more, "{} of {more} answers", now - already);
-            Ok(())
-        })
-        .unwrap();
-    }
-
-    fn answers(&self) -> Vec<String> {
-        let text = fs::read_to_string(&self.log).unwrap();
-        // The last line may be half written.
-        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        whole.lines().map(ToOwned::to_owned).collect()
-    }
-
-    /// Ends it and gives every answer.
-    pub(crate) fn end(mut self) -> Vec<String> {
-        self.stop();
-        self.answers()
-    }
-
-    fn stop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.stop();
-    }
+/// What kubectl gets of something.
+pub(crate) fn field(cluster: &Cluster, what: &[&str], path: &str) -> String {
+    let path = format!("jsonpath={path}");
+    cluster.kubectl(&[&["get"], what, &["-o", &path]].concat()).unwrap()
 }
 
 fn client_pod(name: &str, app: &str, node: &str) -> String {

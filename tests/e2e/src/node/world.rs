@@ -309,7 +309,9 @@ impl World {
         &self.bpffs
     }
 
-    fn flow_file(&self) -> PathBuf {
+    /// The file that the agent writes flows to.
+    #[must_use]
+    pub fn flow_file(&self) -> PathBuf {
         self.folder.path().join("flows.jsonl")
     }
 

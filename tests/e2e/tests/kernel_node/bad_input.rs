@@ -1,5 +1,8 @@
 //! Everything that can be given to the agent and is not good.
 
+use std::fs::Permissions;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
@@ -77,25 +80,55 @@ fn what_keeps_it_from_starting_is_said() {
     let elsewhere = folder.path().join("bpf");
     let (bad, elsewhere) = (bad.to_str().unwrap(), elsewhere.to_str().unwrap());
     let bpffs = world.bpffs().to_str().unwrap();
+    let taken = world.node().run(|| TcpListener::bind("127.0.0.1:0").unwrap()).unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
     for (arguments, code, message) in [
         (vec!["--bundle", good, "--bpffs", elsewhere], 3, "is not on a BPF file system: mount one by"),
         (vec!["--bundle", bad, "--bpffs", bpffs], 3, "bad.json is refused"),
         (vec!["--bundle", "/nowhere.json", "--bpffs", bpffs], 3, "cannot read /nowhere.json"),
         (vec!["--bpffs", bpffs], 3, "nothing says what to enforce"),
         (vec!["--bundle", good, "--bpffs", bpffs, "--flows", "/nowhere/flows"], 3, "cannot write flows to"),
+        (vec!["--bundle", good, "--bpffs", bpffs, "--admin", &taken], 3, "cannot listen on"),
         (vec!["--bundle", good, "--bpffs", bpffs, "--device", "app1"], 2, "NAMESPACE/NAME=DEVICE"),
     ] {
         let ran = world.run(["node", "--log", "warn"].iter().chain(&arguments)).unwrap();
         assert_eq!(ran.code, Some(code), "{arguments:?}: {ran:#?}");
         assert!(ran.stderr.contains(message) && ran.is_presentable(), "{arguments:?}: {message}: {ran:#?}");
+        assert!(!world.bpffs().exists(), "{arguments:?}: nothing is left behind");
     }
     let own = folder_of_nobody(world.bpffs());
-    let output = as_nobody(&["node", "--log", "warn", "--bundle", "/dev/null"], &own);
+    // The bundle is nobody's to read otherwise: that would be what keeps it.
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let output = as_nobody(&["node", "--log", "warn", "--bundle", good], &own);
     let error = String::from_utf8_lossy(&output.stderr);
     // A BPF file system is open to all, as /tmp is: it may have left its folder there.
     drop(std::fs::remove_dir_all(&own));
     assert_eq!(output.status.code(), Some(3), "{error}");
     assert!(error.contains("ermi") && !error.contains("panicked"), "{error}");
+}
+
+#[test]
+fn a_full_disk_is_told_once_and_ends_nothing() {
+    let mut world = World::start(Policy(TUTORIAL)).unwrap();
+    let http = world.app1().serve(80).unwrap();
+    drop(world.agent.take());
+    std::fs::remove_file(world.flow_file()).unwrap();
+    std::os::unix::fs::symlink("/dev/full", world.flow_file()).unwrap();
+    world.start_agent().unwrap();
+    let to = (world.app1().addresses()[0], 80).into();
+    is_dropped(world.app3(), &http, to);
+    let told = "cannot write flows: No space left on device";
+    let agent = world.agent.as_ref().unwrap();
+    eventually(SOON, || {
+        ensure!(!agent.lines(told).is_empty(), "not told: {}", agent.log());
+        Ok(())
+    })
+    .unwrap();
+    is_dropped(world.app3(), &http, to);
+    world.load(Policy(&TUTORIAL.replace("id: app2", "id: app3"))).unwrap();
+    passes(world.app3(), &http, to, "/public");
+    let agent = world.agent.as_ref().unwrap();
+    assert_eq!(agent.lines(told).len(), 1, "{}", agent.log());
 }
 
 fn folder_of_nobody(bpffs: &Path) -> PathBuf {
