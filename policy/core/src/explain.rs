@@ -1,8 +1,6 @@
 //! Explanations: a verdict between two ends, with every rule that was considered.
 
 mod end;
-#[cfg(test)]
-mod tests;
 mod trace;
 
 use std::collections::BTreeMap;
