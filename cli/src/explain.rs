@@ -1,18 +1,15 @@
 //! `postern explain`.
 
-use std::fmt::Write as _;
-use std::net::IpAddr;
+mod human;
+mod json;
 
 use anyhow::anyhow;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use postern_policy_core::decide::Verdict;
-use postern_policy_core::explain::{End, Explanation, Question, explain};
+use postern_policy_core::explain::{End, PortRef, Question, explain};
 use postern_policy_core::http::Request;
-use postern_policy_core::policy::RuleId;
 use postern_policy_core::port::Protocol;
-use postern_policy_core::world::WorkloadName;
-use serde::Serialize;
 
 use crate::cli::Cli;
 use crate::inputs::InputArgs;
@@ -20,26 +17,32 @@ use crate::output::{Format, Outcome, Style, print, print_json};
 
 /// Say what happens to a connection or request, and why
 ///
-/// Both ends' policies are asked: the egress of the one, the ingress of the other. Exits with 1 if it is denied.
+/// Both ends' policies are asked: the egress of the one, the ingress of the other. Every rule that was considered is
+/// shown with the first thing about it that did not match. Exits with 1 if it is denied.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
+#[command(after_help = "Examples:
   postern explain --policy rule1.yaml --inventory pods.yaml \\
-    --from default/app2 --to default/app1 --port 80 --method GET --path /private")]
+    --from default/app2 --to default/app1 --port 80 --method GET --path /private
+  postern explain -p policies/ -i world.yaml --from 203.0.113.7 --to shop/api --port https
+  postern explain -p policies/ -i world.yaml --from node/worker0 --to shop/api --protocol ICMP --icmp-type 8")]
 pub(crate) struct Args {
     #[command(flatten)]
     inputs: InputArgs,
-    /// Who connects: NAMESPACE/NAME, or an IP address
+    /// Who connects: NAMESPACE/NAME, node/NAME, or an IP address
     #[arg(long, value_name = "END")]
     from: String,
-    /// To whom: NAMESPACE/NAME, or an IP address
+    /// To whom: NAMESPACE/NAME, node/NAME, or an IP address
     #[arg(long, value_name = "END")]
     to: String,
-    /// To which port
-    #[arg(long)]
-    port: u16,
-    /// By which protocol: TCP, UDP or SCTP
+    /// To which port: a number, or the name that the destination gives it
+    #[arg(long, value_parser = port)]
+    port: Option<PortRef>,
+    /// By which protocol: TCP, UDP, SCTP, ICMP, ICMPv6, IGMP, IPIP, IPV6, GRE, ESP, AH or VRRP
     #[arg(long, default_value = "TCP", value_parser = protocol)]
     protocol: Protocol,
+    /// The type of the ICMP or ICMPv6 message: 8 and 128 ask for an echo
+    #[arg(long, value_name = "TYPE")]
+    icmp_type: Option<u8>,
     #[command(flatten)]
     request: RequestArgs,
     /// How the answer is printed
@@ -63,13 +66,38 @@ struct RequestArgs {
     headers: Vec<(String, String)>,
 }
 
+impl Args {
+    /// The port, or what stands for it.
+    fn port(&self) -> PortRef {
+        let protocol = self.protocol;
+        let is_icmp = matches!(protocol, Protocol::Icmp | Protocol::IcmpV6);
+        match (&self.port, self.icmp_type) {
+            (Some(_), _) if !protocol.has_ports() => {
+                usage(ErrorKind::ArgumentConflict, &format!("{protocol} has no ports: remove --port"))
+            }
+            (_, Some(_)) if !is_icmp => {
+                usage(ErrorKind::ArgumentConflict, &format!("--icmp-type has no meaning with {protocol}"))
+            }
+            (Some(port), _) => port.clone(),
+            (None, Some(icmp)) => PortRef::Number(icmp.into()),
+            (None, None) if is_icmp => {
+                usage(ErrorKind::MissingRequiredArgument, &format!("{protocol} needs --icmp-type, such as 8"))
+            }
+            (None, None) if protocol.has_ports() => {
+                usage(ErrorKind::MissingRequiredArgument, &format!("{protocol} needs --port"))
+            }
+            (None, None) => PortRef::Number(0),
+        }
+    }
+}
+
 impl RequestArgs {
     fn request(&self) -> Option<Request<'_>> {
         let method = self.method.as_ref()?;
         // Only a CONNECT has no path.
         if self.path.is_none() && method != "CONNECT" {
             let message = format!("a {method} request has a path: add --path");
-            Cli::command().error(ErrorKind::MissingRequiredArgument, message).exit();
+            usage(ErrorKind::MissingRequiredArgument, &message);
         }
         Some(Request {
             method: Some(method.as_bytes()),
@@ -78,10 +106,32 @@ impl RequestArgs {
             headers: self.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect(),
         })
     }
+
+    /// As it is printed.
+    fn describe(&self) -> Option<String> {
+        let method = self.method.as_ref()?;
+        Some(self.path.as_ref().map_or(method.clone(), |path| format!("{method} {path}")))
+    }
+}
+
+fn usage(kind: ErrorKind, message: &str) -> ! {
+    Cli::command().error(kind, message).exit()
+}
+
+fn port(text: &str) -> Result<PortRef, String> {
+    if text.bytes().any(|byte| !byte.is_ascii_digit()) {
+        return Ok(PortRef::Named(text.to_owned()));
+    }
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number
+        .map(PortRef::Number)
+        .ok_or_else(|| "expected a number from 1 to 65535, or a port's name".to_owned())
 }
 
 fn protocol(text: &str) -> Result<Protocol, String> {
-    Protocol::parse(&text.to_ascii_uppercase()).ok_or_else(|| "expected TCP, UDP or SCTP".to_owned())
+    let known = Protocol::EVERY.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(text));
+    let names = || Protocol::EVERY.iter().map(|known| known.as_str()).collect::<Vec<_>>().join(", ");
+    known.ok_or_else(|| format!("expected one of {}", names()))
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
@@ -91,97 +141,24 @@ fn header(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn end(text: &str) -> End {
-    match text.parse::<IpAddr>() {
-        Ok(address) => End::Address(address),
-        Err(_) => End::Workload(WorkloadName::parse(text)),
-    }
-}
-
-#[derive(Serialize)]
-struct Answer<'a> {
-    verdict: String,
-    layer: String,
-    code: &'static str,
-    reason: &'a str,
-    rule: Option<&'a str>,
-    trace: Vec<Step<'a>>,
-}
-
-#[derive(Serialize)]
-struct Step<'a> {
-    direction: String,
-    rule: &'a str,
-    matched: bool,
-    why: &'a str,
-}
-
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let request = args.request.request();
+    let (request, port) = (args.request.request(), args.port());
     let inputs = args.inputs.load()?;
     let question = Question {
-        from: end(&args.from),
-        to: end(&args.to),
+        from: End::parse(&args.from),
+        to: End::parse(&args.to),
         protocol: args.protocol,
-        port: args.port,
+        port,
         request,
     };
     let explanation = explain(&inputs.policies, &inputs.world, &question)
         .map_err(|error| anyhow!("cannot explain: {error}"))?;
     match args.output {
-        Format::Json => print_json(&answer(&explanation))?,
-        Format::Human => print(&human(args, &explanation))?,
+        Format::Json => print_json(&json::answer(&explanation))?,
+        Format::Human => {
+            let style = Style::of(&std::io::stdout());
+            print(&human::answer(&explanation, &question, args.request.describe().as_deref(), style))?;
+        }
     }
-    Ok(if explanation.verdict == Verdict::Deny { Outcome::Findings } else { Outcome::Ok })
-}
-
-fn answer(explanation: &Explanation) -> Answer<'_> {
-    Answer {
-        verdict: explanation.verdict.to_string(),
-        layer: explanation.layer.to_string(),
-        code: explanation.code,
-        reason: &explanation.reason,
-        rule: explanation.rule.as_ref().map(RuleId::as_str),
-        trace: explanation
-            .trace
-            .iter()
-            .map(|step| Step {
-                direction: step.direction.to_string(),
-                rule: step.rule.as_str(),
-                matched: step.matched,
-                why: &step.why,
-            })
-            .collect(),
-    }
-}
-
-fn human(args: &Args, explanation: &Explanation) -> String {
-    let style = Style::of(&std::io::stdout());
-    let verdict = match explanation.verdict {
-        Verdict::Allow => style.green("allow"),
-        Verdict::Deny => style.red("deny"),
-        Verdict::Redirect => style.yellow("redirect"),
-    };
-    let request = match (&args.request.method, &args.request.path) {
-        (Some(method), Some(path)) => format!("  {method} {path}"),
-        (Some(method), None) => format!("  {method}"),
-        _ => String::new(),
-    };
-    let (from, to, port, protocol) = (&args.from, &args.to, args.port, args.protocol);
-    let mut text = format!(
-        "{verdict} ({layer})  {from} → {to}  {port}/{protocol}{request}\n{reason}\n",
-        layer = explanation.layer,
-        reason = explanation.reason
-    );
-    if explanation.trace.is_empty() {
-        text += "\nno rule was considered: no policy selects either end in this direction\n";
-        return text;
-    }
-    text += "\nrules considered, in order:\n";
-    for step in &explanation.trace {
-        let mark = if step.matched { style.green("✓") } else { style.red("✗") };
-        let direction = format!("{:7}", step.direction.to_string());
-        let _ = writeln!(text, "  {mark} {direction}  {}\n             {}", step.rule, style.dim(&step.why));
-    }
-    text
+    Ok(if explanation.enforced.verdict == Verdict::Deny { Outcome::Findings } else { Outcome::Ok })
 }

@@ -38,16 +38,19 @@ impl InputArgs {
     pub(crate) fn load(&self) -> anyhow::Result<Inputs> {
         let (policy_files, inventory_files) = (read(&self.policy)?, read(&self.inventory)?);
         let policies = load_policies(&policy_files);
-        let inventory = load_inventory(&inventory_files);
+        let mut inventory = load_inventory(&inventory_files);
+        let mut world = std::mem::take(&mut inventory.world);
+        let clashes = policies.add_cidr_groups(&mut world);
         render::diagnostics(&policy_files, &policies.diagnostics);
         render::diagnostics(&inventory_files, &inventory.diagnostics);
-        if policies.has_errors() || inventory.has_errors() {
+        render::diagnostics(&policy_files, &clashes);
+        if policies.has_errors() || inventory.has_errors() || !clashes.is_empty() {
             bail!("the files above have errors: nothing was done");
         }
         if policies.policies.is_empty() {
             bail!("there is no policy in the policy files: nothing would be enforced");
         }
-        Ok(Inputs { policies: policies.policies, world: inventory.world })
+        Ok(Inputs { policies: policies.policies, world })
     }
 }
 

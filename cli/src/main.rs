@@ -18,6 +18,7 @@ mod node;
 mod output;
 mod proxy;
 mod render;
+mod test;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Controller(args) => controller::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Bundle(args) => bundle::run(&args),
         Command::Filter(args) => filter::run(&args),

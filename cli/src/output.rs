@@ -58,6 +58,11 @@ impl Style {
         Self { colours: stream.is_terminal() && !unwanted }
     }
 
+    /// None, for files.
+    pub(crate) fn plain() -> Self {
+        Self { colours: false }
+    }
+
     pub(crate) fn has_colours(self) -> bool {
         self.colours
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use postern_policy_core::explain::{End, Question, explain};
+use postern_policy_core::explain::{End, PortRef, Question, explain};
 use postern_policy_core::http;
 use postern_policy_core::policy::Policy;
 use postern_policy_core::port::Protocol;
@@ -88,13 +88,13 @@ impl DemoWorld {
             from: End::Workload(WorkloadName::parse(request.from)),
             to: End::Workload(WorkloadName::parse(APP1)),
             protocol: Protocol::Tcp,
-            port: request.port,
+            port: PortRef::Number(request.port),
             request: Some(http::Request {
                 method: Some(b"GET"),
                 path: Some(request.path.as_bytes()),
                 ..http::Request::default()
             }),
         };
-        Ok(explain(policies, &self.world, &question)?.reason)
+        Ok(explain(policies, &self.world, &question)?.enforced.reason)
     }
 }

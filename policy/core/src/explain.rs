@@ -1,23 +1,42 @@
 //! Explanations: a verdict between two ends, with every rule that was considered.
 
+mod end;
+mod trace;
+
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 
-use crate::decide::{Decision, Layer, Reason, Verdict, describe_miss};
-use crate::endpoint::{Action, DirectionPolicy, EndpointPolicy, Flow, Rule};
-use crate::http::{HttpMatcher, HttpRule, Request};
-use crate::identity::{Identity, IdentityId, Who};
-use crate::policy::{Direction, Policy, RuleId};
-use crate::port::Protocol;
-use crate::resolve::resolve;
-use crate::world::{Identities, Service, WorkloadName, World, WorldError};
+pub use end::{End, Party, PartyKind};
+pub use trace::{Aspect, Outcome, Step};
 
-/// One end of the traffic that is asked about.
+use crate::decide::{Decision, Layer, Reason, Verdict};
+use crate::endpoint::{EndpointPolicy, Flow};
+use crate::http::Request;
+use crate::identity::AddressTable;
+use crate::policy::{Direction, Mode, Policy, RuleId, Section};
+use crate::port::Protocol;
+use crate::resolve::{resolve, resolve_audited};
+use crate::world::{Identities, WorkloadName, World, WorldError};
+
+/// The stable names of the reasons that an explanation can have.
+pub const CODES: [&str; 7] = [
+    "allowed-by-rule",
+    "not-enforced",
+    "http-rules",
+    "no-match",
+    "invalid",
+    "denied-by-rule",
+    "ambiguous-path",
+];
+
+/// The port that is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
-    /// A workload, by name.
-    Workload(WorkloadName),
-    /// An address, whoever has it.
-    Address(IpAddr),
+pub enum PortRef {
+    /// This one. It is the type for the ICMPs, and 0 for protocols that have neither.
+    Number(u16),
+    /// The one that the destination calls so.
+    Named(String),
 }
 
 /// The traffic that is asked about.
@@ -30,7 +49,7 @@ pub struct Question<'a> {
     /// By which protocol.
     pub protocol: Protocol,
     /// To which port.
-    pub port: u16,
+    pub port: PortRef,
     /// The request on that connection, if one is asked about.
     pub request: Option<Request<'a>>,
 }
@@ -38,7 +57,62 @@ pub struct Question<'a> {
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
+    /// Who connects.
+    pub from: Party,
+    /// To whom.
+    pub to: Party,
+    /// The traffic.
+    pub traffic: Traffic,
     /// What happens.
+    pub enforced: Judgement,
+    /// What would happen if the policies that are only audited were enforced; none where no such policy
+    /// selects an end.
+    pub audited: Option<Judgement>,
+    /// How many policies select neither end.
+    pub unrelated: usize,
+}
+
+/// A protocol and a port of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traffic {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The port, the type for the ICMPs, 0 for protocols that have neither.
+    pub port: u16,
+}
+
+/// A verdict on the traffic between two ends, and how it came about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// What happens.
+    pub verdict: Verdict,
+    /// Where that was decided.
+    pub layer: Layer,
+    /// The stable name of the reason.
+    pub code: &'static str,
+    /// The reason in words.
+    pub reason: String,
+    /// The rule that decided, where one did.
+    pub rule: Option<RuleId>,
+    /// Of the rules that would have allowed what none allows, the one that came closest.
+    pub nearest: Option<Miss>,
+    /// What each end's policy says: egress of the source, ingress of the destination. An address that is no
+    /// workload's, a node and a workload of another cluster have none here.
+    pub sides: Vec<Side>,
+}
+
+/// What the policies of one end say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Side {
+    /// The direction, seen from the subject.
+    pub direction: Direction,
+    /// The workload at this end.
+    pub subject: WorkloadName,
+    /// Whether what no rule allows is dropped.
+    pub default_deny: bool,
+    /// The policies that select it and speak of this direction.
+    pub policies: Vec<RuleId>,
+    /// What they say together.
     pub verdict: Verdict,
     /// Where that was decided.
     pub layer: Layer,
@@ -52,16 +126,16 @@ pub struct Explanation {
     pub trace: Vec<Step>,
 }
 
-/// One rule that was considered.
+/// A rule that did not match.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct Miss {
     /// The direction it belongs to.
     pub direction: Direction,
     /// The rule.
     pub rule: RuleId,
-    /// Whether it matched.
-    pub matched: bool,
-    /// What it does, or the first thing about it that did not match.
+    /// The first thing about it that did not match.
+    pub aspect: Aspect,
+    /// The same in words.
     pub why: String,
 }
 
@@ -71,9 +145,32 @@ pub enum ExplainError {
     /// There is no workload of this name.
     #[error("there is no workload {0} in the inventory{1}")]
     UnknownWorkload(WorkloadName, String),
+    /// There is no node of this name.
+    #[error("there is no node {0} in the inventory{1}")]
+    UnknownNode(String, String),
+    /// A node and a workload share what the end is called.
+    #[error(
+        "node/{0} is a node and, in namespace node, a workload: ask about an address of the one you mean"
+    )]
+    NodeOrWorkload(String),
     /// The address is a service's own: who answers there depends on its pods.
     #[error("{0} is the address of service {1}: ask about {2}")]
     ServiceAddress(IpAddr, WorkloadName, String),
+    /// Nothing gives the port this name.
+    #[error("{who} has no {protocol} port called {name:?}{known}")]
+    UnknownPort {
+        /// The destination.
+        who: String,
+        /// The protocol.
+        protocol: Protocol,
+        /// The name.
+        name: String,
+        /// The names that there are, and what to do.
+        known: String,
+    },
+    /// A request is asked about on something that carries none.
+    #[error("an HTTP request goes over TCP, not {0}: ask about TCP, or about no request")]
+    RequestWithout(Protocol),
     /// The inventory contradicts itself.
     #[error(transparent)]
     World(#[from] WorldError),
@@ -85,36 +182,150 @@ pub fn explain(
     world: &World,
     question: &Question<'_>,
 ) -> Result<Explanation, ExplainError> {
-    let identities = world.identities(policies)?;
-    let from = Party::find(&question.from, world, &identities)?;
-    let to = Party::find(&question.to, world, &identities)?;
-    let side = |subject: &Party, direction: Direction, peer: &Party| {
-        let workload = world.workload(subject.workload.as_ref()?)?;
-        let policy = resolve(policies, world, &identities, workload);
-        let flow = Flow { peer: peer.identity, protocol: question.protocol, port: question.port };
-        Some(Side { policy, direction, flow, peer: peer.name.clone() })
-    };
-    let sides: Vec<Side> = [side(&from, Direction::Egress, &to), side(&to, Direction::Ingress, &from)]
-        .into_iter()
-        .flatten()
-        .collect();
-    let mut trace = Vec::new();
-    let mut decisions = Vec::new();
-    for side in &sides {
-        trace.extend(side.trace(question.request.as_ref()));
-        decisions.push(side.decide(question.request.as_ref()));
+    Explainer::new(policies, world)?.explain(question)
+}
+
+/// Answers many questions about the same policies and world: what it worked out for one serves the next.
+#[derive(Debug)]
+pub struct Explainer<'p> {
+    policies: &'p [Policy],
+    world: &'p World,
+    identities: Identities,
+    table: AddressTable,
+    resolved: BTreeMap<WorkloadName, Resolved>,
+}
+
+/// What the policies say of one workload.
+#[derive(Debug)]
+struct Resolved {
+    enforced: EndpointPolicy,
+    /// With those that are only audited, where one of them selects it.
+    audited: Option<EndpointPolicy>,
+}
+
+impl<'p> Explainer<'p> {
+    /// Numbers the identities; fails where the inventory contradicts itself.
+    pub fn new(policies: &'p [Policy], world: &'p World) -> Result<Self, WorldError> {
+        let identities = world.identities(policies)?;
+        let table = identities.table();
+        Ok(Self { policies, world, identities, table, resolved: BTreeMap::new() })
     }
-    let not_enforced = Decision { verdict: Verdict::Allow, layer: Layer::L3L4, reason: Reason::NotEnforced };
-    // The strictest side decides; where both let it pass, the destination's reason is the one to tell.
-    let decision = decisions.iter().max_by_key(|decision| strictness(decision)).unwrap_or(&not_enforced);
-    Ok(Explanation {
-        verdict: decision.verdict,
-        layer: decision.layer,
-        code: decision.reason.code(),
-        reason: decision.describe(question.request.as_ref()),
-        rule: decision.rule().cloned(),
-        trace,
-    })
+
+    /// Answers a question: the policies of both ends must let the traffic pass.
+    pub fn explain(&mut self, question: &Question<'_>) -> Result<Explanation, ExplainError> {
+        if question.request.is_some() && question.protocol != Protocol::Tcp {
+            return Err(ExplainError::RequestWithout(question.protocol));
+        }
+        let from = self.party(&question.from)?;
+        let to = self.party(&question.to)?;
+        let traffic = Traffic { protocol: question.protocol, port: self.port(question, &to)? };
+        for party in [&from, &to] {
+            self.resolve(party);
+        }
+        let enforced = self.judge(&from, &to, traffic, question, Mode::Enforced);
+        let ends = [from.workload.as_ref(), to.workload.as_ref()];
+        let is_audited = |name| self.resolved.get(name).is_some_and(|known| known.audited.is_some());
+        let audited = ends.into_iter().flatten().any(is_audited);
+        let audited = audited.then(|| self.judge(&from, &to, traffic, question, Mode::Audit));
+        let unrelated =
+            self.policies.iter().filter(|policy| !ends.iter().any(|end| self.selects(policy, *end)));
+        Ok(Explanation { enforced, audited, unrelated: unrelated.count(), from, to, traffic })
+    }
+
+    /// Works out the policy of a party, if it is a workload of this cluster.
+    fn resolve(&mut self, party: &Party) {
+        let workload = party.workload.as_ref().and_then(|name| self.world.workload(name));
+        let Some(workload) = workload.filter(|workload| workload.cluster.is_none()) else { return };
+        if self.resolved.contains_key(&workload.name) {
+            return;
+        }
+        let resolved = Resolved {
+            enforced: resolve(self.policies, self.world, &self.identities, workload),
+            audited: resolve_audited(self.policies, self.world, &self.identities, workload),
+        };
+        self.resolved.insert(workload.name.clone(), resolved);
+    }
+
+    fn selects(&self, policy: &Policy, end: Option<&WorkloadName>) -> bool {
+        let workload = end.and_then(|name| self.world.workload(name));
+        workload.is_some_and(|workload| policy.selects(workload, &self.world.identity_labels(workload)))
+    }
+
+    fn judge(
+        &self,
+        from: &Party,
+        to: &Party,
+        traffic: Traffic,
+        question: &Question<'_>,
+        mode: Mode,
+    ) -> Judgement {
+        let view = |subject: &Party, direction: Direction, peer: &Party| {
+            let name = subject.workload.as_ref()?;
+            let resolved = self.resolved.get(name)?;
+            let policy = match mode {
+                Mode::Enforced => &resolved.enforced,
+                Mode::Audit => resolved.audited.as_ref().unwrap_or(&resolved.enforced),
+            };
+            let flow = Flow { peer: peer.identity, protocol: traffic.protocol, port: traffic.port };
+            let policies = self.speaking_of(name, direction, mode);
+            let rules = policy.direction(direction);
+            let view = trace::View { rules, flow, peer: peer.describe(), request: question.request.as_ref() };
+            Some((direction, name.clone(), policies, view))
+        };
+        let views: Vec<_> = [view(from, Direction::Egress, to), view(to, Direction::Ingress, from)]
+            .into_iter()
+            .flatten()
+            .collect();
+        let request = question.request.as_ref();
+        let decisions: Vec<Decision<'_>> = views.iter().map(|(.., view)| view.decide()).collect();
+        let not_enforced =
+            Decision { verdict: Verdict::Allow, layer: Layer::L3L4, reason: Reason::NotEnforced };
+        // The strictest side decides; where both let it pass, the destination's reason is the one to tell.
+        let decision = decisions.iter().max_by_key(|decision| strictness(decision)).unwrap_or(&not_enforced);
+        let mut nearest: Option<(trace::Nearness, Miss)> = None;
+        let mut sides = Vec::new();
+        for ((direction, subject, policies, view), own) in views.iter().zip(&decisions) {
+            let traced = view.trace();
+            if matches!(own.reason, Reason::NoMatch(_)) && decision.verdict == Verdict::Deny {
+                for (near, step) in traced.iter().filter_map(|traced| Some((traced.near?, &traced.step))) {
+                    let Outcome::Missed(aspect) = step.outcome else { continue };
+                    if nearest.as_ref().is_none_or(|(nearest, _)| *nearest < near) {
+                        let (rule, why) = (step.rule.clone(), step.why.clone());
+                        nearest = Some((near, Miss { direction: *direction, rule, aspect, why }));
+                    }
+                }
+            }
+            sides.push(Side {
+                direction: *direction,
+                subject: subject.clone(),
+                default_deny: view.rules.default_deny,
+                policies: policies.clone(),
+                verdict: own.verdict,
+                layer: own.layer,
+                code: own.reason.code(),
+                reason: own.describe(request),
+                rule: own.rule().cloned(),
+                trace: traced.into_iter().map(|traced| traced.step).collect(),
+            });
+        }
+        Judgement {
+            verdict: decision.verdict,
+            layer: decision.layer,
+            code: decision.reason.code(),
+            reason: decision.describe(request),
+            rule: decision.rule().cloned(),
+            nearest: nearest.map(|(_, miss)| miss),
+            sides,
+        }
+    }
+
+    /// The policies that say something of this direction of a workload.
+    fn speaking_of(&self, name: &WorkloadName, direction: Direction, mode: Mode) -> Vec<RuleId> {
+        let counts = |policy: &&Policy| policy.mode == Mode::Enforced || mode == Mode::Audit;
+        let selecting = self.policies.iter().filter(counts).filter(|policy| self.selects(policy, Some(name)));
+        let speaking = selecting.filter(|policy| *policy.section(direction) != Section::default());
+        speaking.map(|policy| policy.id.clone()).collect()
+    }
 }
 
 fn strictness(decision: &Decision<'_>) -> (u8, Layer, bool) {
@@ -126,142 +337,12 @@ fn strictness(decision: &Decision<'_>) -> (u8, Layer, bool) {
     (verdict, decision.layer, decision.reason != Reason::NotEnforced)
 }
 
-struct Party {
-    name: String,
-    identity: IdentityId,
-    workload: Option<WorkloadName>,
-}
-
-impl Party {
-    fn find(end: &End, world: &World, identities: &Identities) -> Result<Self, ExplainError> {
-        let workload = match end {
-            End::Workload(name) => {
-                let known = world.workload(name);
-                Some(
-                    known.ok_or_else(|| {
-                        ExplainError::UnknownWorkload(name.clone(), suggestion(name, world))
-                    })?,
-                )
-            }
-            End::Address(address) => {
-                let address = address.to_canonical();
-                if let Some(service) = world.services().find(|service| service.addresses.contains(&address)) {
-                    let pods = pods_of(service, world);
-                    return Err(ExplainError::ServiceAddress(address, service.name.clone(), pods));
-                }
-                world.workloads().find(|w| w.addresses.iter().any(|known| known.to_canonical() == address))
-            }
-        };
-        let (name, identity) = match (workload, end) {
-            (Some(workload), _) => {
-                let who = Who::Workloads(world.identity_labels(workload));
-                (workload.name.to_string(), identities.id(&who).unwrap_or(IdentityId::WORLD))
-            }
-            (None, End::Address(address)) => {
-                let identity = identities.table().identity(*address);
-                (format!("{address} ({})", kind(identity, identities)), identity)
-            }
-            (None, End::Workload(name)) => (name.to_string(), IdentityId::WORLD),
-        };
-        Ok(Self { name, identity, workload: workload.map(|workload| workload.name.clone()) })
-    }
-}
-
-fn kind(id: IdentityId, identities: &Identities) -> String {
-    match identities.iter().find(|identity| identity.id == id) {
-        Some(Identity { who: Who::Node(name), .. }) => format!("node {name}"),
-        Some(Identity { who: Who::Cidr(net), .. }) => format!("world, in {net}"),
-        _ => "world".to_owned(),
-    }
-}
-
-fn pods_of(service: &Service, world: &World) -> String {
-    let pods: Vec<String> = world
-        .workloads()
-        .filter(|workload| service.selects(workload))
-        .map(|workload| workload.name.to_string())
-        .collect();
-    match pods.as_slice() {
-        [] => "a workload; the service has none in the inventory".to_owned(),
-        pods => format!("one of its workloads, {}", pods.join(", ")),
-    }
-}
-
-fn suggestion(name: &WorkloadName, world: &World) -> String {
-    if let Some(service) = world.services().find(|service| service.name == *name) {
-        return format!(", but a service: ask about {}", pods_of(service, world));
-    }
-    let known: Vec<String> = world.workloads().map(|workload| workload.name.to_string()).collect();
-    let same_name = world.workloads().find(|workload| workload.name.name == name.name);
-    match (same_name, known.as_slice()) {
-        (Some(workload), _) => format!(": did you mean {}?", workload.name),
-        (None, []) => ": it has no workloads at all".to_owned(),
-        (None, known) => format!(": it has {}", known.join(", ")),
-    }
-}
-
-/// One end's policy and the traffic as it sees it.
-struct Side {
-    policy: EndpointPolicy,
-    direction: Direction,
-    flow: Flow,
-    peer: String,
-}
-
-impl Side {
-    fn rules(&self) -> &DirectionPolicy {
-        self.policy.direction(self.direction)
-    }
-
-    fn decide(&self, request: Option<&Request<'_>>) -> Decision<'_> {
-        match request {
-            Some(request) => self.rules().request(&self.flow, request),
-            None => self.rules().connection(&self.flow),
+impl fmt::Display for Traffic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.protocol {
+            Protocol::Icmp | Protocol::IcmpV6 => write!(f, "{} type {}", self.protocol, self.port),
+            protocol if protocol.has_ports() => write!(f, "{}/{protocol}", self.port),
+            protocol => write!(f, "{protocol}"),
         }
-    }
-
-    fn trace(&self, request: Option<&Request<'_>>) -> Vec<Step> {
-        self.rules().rules.iter().flat_map(|rule| self.steps(rule, request)).collect()
-    }
-
-    fn steps(&self, rule: &Rule, request: Option<&Request<'_>>) -> Vec<Step> {
-        let step = |rule: &RuleId, matched: bool, why: String| Step {
-            direction: self.direction,
-            rule: rule.clone(),
-            matched,
-            why,
-        };
-        if !rule.peers.contains(self.flow.peer) {
-            return vec![step(&rule.id, false, format!("peer {} is not selected", self.peer))];
-        }
-        if !rule.covers(&self.flow) {
-            let why = format!("port {}/{} is not listed", self.flow.port, self.flow.protocol);
-            return vec![step(&rule.id, false, why)];
-        }
-        match (&rule.action, request) {
-            (Action::Allow, _) => vec![step(&rule.id, true, "allows".to_owned())],
-            (Action::Deny, _) => vec![step(&rule.id, true, "denies".to_owned())],
-            (Action::Pass, _) => vec![step(&rule.id, true, "leaves it to the next tier".to_owned())],
-            (Action::Quarantined(why), _) => vec![step(&rule.id, false, format!("quarantined: {why}"))],
-            (Action::Http(_), None) => {
-                vec![step(&rule.id, true, "HTTP rules decide each request".to_owned())]
-            }
-            (Action::Http(http), Some(request)) => http
-                .iter()
-                .map(|http| match outcome(http, request) {
-                    Ok(()) => step(&http.id, true, "allows".to_owned()),
-                    Err(why) => step(&http.id, false, why),
-                })
-                .collect(),
-        }
-    }
-}
-
-fn outcome(rule: &HttpRule, request: &Request<'_>) -> Result<(), String> {
-    match &rule.matcher {
-        HttpMatcher::Active(wanted) => {
-            wanted.check(request).map_err(|field| describe_miss(wanted, field, Some(request)))
-        }
-        HttpMatcher::Quarantined(why) => Err(format!("quarantined: {why}")),
     }
 }

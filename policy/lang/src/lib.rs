@@ -19,6 +19,7 @@ mod kubernetes;
 pub mod lint;
 mod metadata;
 mod node;
+pub mod policy_test;
 pub mod reference;
 mod salvage;
 mod selector;

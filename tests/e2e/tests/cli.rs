@@ -43,7 +43,7 @@ fn written(text: &str) -> (TempDir, String) {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in ["demo", "proxy", "check", "explain", "bundle", "filter", "filter export"] {
+    for command in ["demo", "proxy", "check", "explain", "test", "bundle", "filter", "filter export"] {
         let args: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let ran = run(0, &args);
         contains(&ran.stdout, &["Example", &format!("  postern {command}"), "Usage: postern"]);
@@ -71,7 +71,10 @@ fn usage_errors_exit_2() {
         ([&explain[..], &["--port", "80", "--method", "GET"]].concat(), "a GET request has a path"),
         ([&explain[..], &["--port", "80", "--path", "/"]].concat(), "--method"),
         ([&explain[..], &["--port", "65536"]].concat(), "65536"),
-        ([&explain[..], &["--port", "80", "--protocol", "ICMP"]].concat(), "TCP, UDP or SCTP"),
+        ([&explain[..], &["--port", "80", "--protocol", "ICPM"]].concat(), "expected one of TCP, UDP"),
+        ([&explain[..], &["--port", "80", "--protocol", "ICMP"]].concat(), "ICMP has no ports"),
+        ([&explain[..], &["--protocol", "ICMP"]].concat(), "--icmp-type"),
+        ([&explain[..], &["--port", "80", "--icmp-type", "8"]].concat(), "no meaning with TCP"),
         ([&explain[..], &["--port", "80", "--method", "GET", "--header", "x"]].concat(), "name: value"),
         (vec!["filter", "export"], "--output"),
     ] {
@@ -247,7 +250,8 @@ fn explain_answers_the_tutorial() {
         assert_eq!(answer["rule"], json!(rule), "{args:?}: {answer}");
         contains(answer["reason"].as_str().unwrap(), &[reason]);
         for step in answer["trace"].as_array().unwrap() {
-            let known = ["direction", "rule", "why"].iter().all(|key| step[key].is_string());
+            let known =
+                ["direction", "rule", "why", "tier", "outcome"].iter().all(|key| step[key].is_string());
             assert!(known && step["matched"].is_boolean(), "{answer}");
         }
     }
@@ -259,7 +263,7 @@ fn explain_tells_people_the_same() {
     let ran = run(1, &[&["explain"], &INPUTS_V2[..], &ends].concat());
     contains(
         &ran.stdout,
-        &["deny (L7)  app2 → app1  80/TCP  GET /private", "does not match /public", "http/0"],
+        &["deny (L7)  default/app2 → default/app1  80/TCP  GET /private", "does not match /public", "http/0"],
     );
     assert_eq!(ran.stderr, "");
     let ran =

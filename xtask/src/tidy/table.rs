@@ -46,6 +46,12 @@ pub(super) const TABLE: &[Row] = &[
         why: "reading a policy needs text and the model, and the command line reads it without a cluster",
     },
     Row {
+        folder: "policy/testing",
+        may: May::Only(&["policy/core", "policy/lang"]),
+        never: &["tokio", "kube", "proxy-wasm", "wasmtime", "hyper", "postern-policy-wire"],
+        why: "a test reads documents and asks the model; files, clocks and terminals are the command line's",
+    },
+    Row {
         folder: "policy/wire",
         may: May::Only(&["policy/core"]),
         never: &["tokio", "kube", "proxy-wasm", "wasmtime", "hyper", "postern-policy-lang"],
@@ -137,6 +143,7 @@ pub(super) const TABLE: &[Row] = &[
             "policy/core",
             "policy/diff",
             "policy/lang",
+            "policy/testing",
             "policy/wire",
             "filter/module",
             "host",

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use postern_policy_core::decide::Verdict as Found;
 use postern_policy_core::endpoint::Flow;
-use postern_policy_core::explain::{End, Question, explain};
+use postern_policy_core::explain::{End, PortRef, Question, explain};
 use postern_policy_core::http::Request;
 use postern_policy_core::lower::{Lowered, lower};
 use postern_policy_core::policy::{Direction, Policy};
@@ -85,10 +85,10 @@ impl<'c> Engine<'c> {
             from: end(&asked.names[0], question.from),
             to: end(&asked.names[1], question.to),
             protocol: protocol(question.target.protocol),
-            port: question.target.port,
+            port: PortRef::Number(question.target.port),
             request: question.request.as_ref().map(request),
         };
-        verdict(explain(&self.policies, &self.world, &question).unwrap().verdict)
+        verdict(explain(&self.policies, &self.world, &question).unwrap().enforced.verdict)
     }
 
     /// What the kernel's tables of both ends say.
