@@ -39,21 +39,24 @@ impl fmt::Debug for Case {
 /// Cases with so many questions.
 pub(crate) fn case(questions: usize) -> impl Strategy<Value = Case> {
     let questions = proptest::collection::vec(Pick::any(), 1..=questions);
-    (worlds::world(), proptest::collection::vec(policy(), 1..=5), questions).prop_map(
-        |(world, mut policies, picks)| {
-            for (index, policy) in policies.iter_mut().enumerate() {
-                let name = match policy {
-                    Policy::Cilium(policy) => &mut policy.name,
-                    Policy::Kubernetes(policy) => &mut policy.name,
-                    Policy::Tiered(policy) => &mut policy.name,
-                };
-                *name = policy_name(index);
-            }
-            let known = aims::targets(&world, &policies);
-            let questions = picks.into_iter().map(|pick| asked(&world, &policies, &known, pick)).collect();
-            Case { world, policies, questions }
-        },
-    )
+    // Among many policies, what one says is often said by another too.
+    let policies = prop_oneof![
+        3 => proptest::collection::vec(policy(), 1..=2),
+        1 => proptest::collection::vec(policy(), 3..=5),
+    ];
+    (worlds::world(), policies, questions).prop_map(|(world, mut policies, picks)| {
+        for (index, policy) in policies.iter_mut().enumerate() {
+            let name = match policy {
+                Policy::Cilium(policy) => &mut policy.name,
+                Policy::Kubernetes(policy) => &mut policy.name,
+                Policy::Tiered(policy) => &mut policy.name,
+            };
+            *name = policy_name(index);
+        }
+        let known = aims::targets(&world, &policies);
+        let questions = picks.into_iter().map(|pick| asked(&world, &policies, &known, pick)).collect();
+        Case { world, policies, questions }
+    })
 }
 
 fn policy() -> impl Strategy<Value = Policy> {

@@ -40,15 +40,15 @@ fn peers(direction: Direction, deny: bool) -> BoxedStrategy<Peers> {
     let name = of(&["*.example.com", "example.com", "*"]).prop_map(str::to_owned);
     let group = of(&["web", "db"]).prop_map(str::to_owned);
     let mut options = vec![
-        (6, None, vec(selector(ENDPOINTS), 0..=2).prop_map(Peers::Endpoints).boxed()),
-        (1, Some(Feature::Nodes), vec(selector(SOURCED_NODES), 0..=2).prop_map(Peers::Nodes).boxed()),
-        (3, Some(Feature::Entities), vec(of(&entities), 0..=2).prop_map(Peers::Entities).boxed()),
+        (4, None, vec(selector(ENDPOINTS), 0..=2).prop_map(Peers::Endpoints).boxed()),
+        (2, Some(Feature::Nodes), vec(selector(SOURCED_NODES), 0..=2).prop_map(Peers::Nodes).boxed()),
+        (4, Some(Feature::Entities), vec(of(&entities), 0..=2).prop_map(Peers::Entities).boxed()),
         (2, Some(Feature::Cidrs), vec(of(&prefixes), 0..=2).prop_map(Peers::Cidrs).boxed()),
-        (3, Some(Feature::Cidrs), vec(cidr_set(), 0..=2).prop_map(Peers::CidrSets).boxed()),
+        (4, Some(Feature::Cidrs), vec(cidr_set(), 0..=2).prop_map(Peers::CidrSets).boxed()),
         (1, Some(Feature::CloudGroups), vec(group, 0..=1).prop_map(Peers::Groups).boxed()),
     ];
     if direction == Direction::Egress {
-        options.push((2, Some(Feature::Services), vec(service(), 0..=2).prop_map(Peers::Services).boxed()));
+        options.push((4, Some(Feature::Services), vec(service(), 0..=2).prop_map(Peers::Services).boxed()));
         if !deny {
             options.push((1, Some(Feature::Fqdns), vec(name, 0..=2).prop_map(Peers::Fqdns).boxed()));
         }
@@ -64,13 +64,13 @@ fn cidr_set() -> BoxedStrategy<CidrSet> {
     });
     let except = || sometimes(40, None, of(&["203.0.113.8/29", "10.0.0.0/8", "2001:db8::/32"]));
     let with = |of, except: Option<&str>| CidrSet { of, except: except.into_iter().map(prefix).collect() };
-    let names = [GROUPS[0], GROUPS[0], GROUPS[1], GROUPS[1], NO_GROUP];
+    let names = [GROUPS[0], GROUPS[1], NO_GROUP];
     let group = (of(&names), except())
         .prop_map(move |(name, except)| with(CidrSource::Group(name.to_owned()), except));
     let groups = (selector(KINDS), except())
         .prop_map(move |(labels, except)| with(CidrSource::Groups(labels), except));
     choose(vec![
-        (5, None, plain.boxed()),
+        (3, None, plain.boxed()),
         (2, Some(Feature::Groups), group.boxed()),
         (1, Some(Feature::Groups), groups.boxed()),
     ])
