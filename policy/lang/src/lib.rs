@@ -7,7 +7,10 @@
 #![forbid(unsafe_code)]
 
 mod cidr;
+mod cidr_group;
 mod cilium;
+mod cluster;
+pub mod convert;
 mod decode;
 pub mod diagnostic;
 mod document;
@@ -15,10 +18,12 @@ pub mod inventory;
 mod kubernetes;
 mod metadata;
 mod node;
+pub mod reference;
 mod salvage;
 mod selector;
 pub mod source;
 mod yaml;
+pub mod yaml_text;
 
 pub use document::{Policies, load_policies};
 pub use salvage::salvage;

@@ -42,8 +42,8 @@ pub fn salvage(file: &SourceFile) -> Vec<Policy> {
 
 fn document(at: &At<'_>, reader: &mut Reader<'_>) -> Option<Vec<Policy>> {
     let mut object = at.object(reader)?;
-    let (_, kind) = version_and_kind(&mut object, reader)?;
-    let shape = match kind {
+    let kind = version_and_kind(&mut object, None, reader)?;
+    let shape = match kind.name {
         "CiliumNetworkPolicy" => CILIUM,
         "CiliumClusterwideNetworkPolicy" => CLUSTERWIDE,
         "NetworkPolicy" => KUBERNETES,

@@ -21,11 +21,13 @@ mod services;
 mod tests;
 mod tls;
 
+pub(crate) use selectors::names_a_place;
+
 use postern_policy_core::policy::{Direction, Effect, RuleId};
 
 use crate::decode::{Object, Reader};
 use crate::diagnostic::Code;
-use crate::document::Found;
+use crate::document::{Content, Found};
 use crate::metadata::{cluster_metadata, metadata, mode};
 
 /// Which of the two is being read.
@@ -124,5 +126,5 @@ pub(crate) fn policies<'n>(
         policies.push(rule::policy(&spec, id, namespace, dialect, mode, reader).map(|policy| (at, policy)));
     }
     let policies = policies.into_iter().collect::<Option<_>>()?;
-    Some(Found { at, id, annotations: metadata.annotations, policies })
+    Some(Found { at, id, annotations: metadata.annotations, content: Content::Policies(policies) })
 }

@@ -168,8 +168,6 @@ fn documents_are_many_and_have_kinds() {
         diagnostics[0].contains("p.yaml:8:1: error[conflict]: the policy cnp/default/p is given twice"),
         "{diagnostics:?}"
     );
-    let (_, diagnostics) = load(&one.replace("CiliumNetworkPolicy", "CiliumCIDRGroup"));
-    assert!(diagnostics[0].contains("not supported yet"), "{diagnostics:?}");
     let (_, diagnostics) = load("apiVersion: v1\nkind: ConfigMap\n");
     assert!(diagnostics[0].contains("warning[foreign-kind]"), "{diagnostics:?}");
     let (policies, _) = load(&format!("apiVersion: v1\nkind: List\nitems:\n- {}", one.replace('\n', "\n  ")));

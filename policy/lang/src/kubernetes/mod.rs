@@ -1,19 +1,20 @@
 //! Kubernetes `NetworkPolicy`, `networking.k8s.io/v1`.
 
-use postern_policy_core::labels::{LabelKey, NAMESPACE, NAMESPACE_LABELS};
-use postern_policy_core::peer::PeerTerm;
+pub(crate) mod peers;
+pub(crate) mod ports;
+#[cfg(test)]
+mod tests;
+
 use postern_policy_core::policy::{
     Combination, Direction, Effect, Item, PeerSelector, Policy, PortRule, PortSelector, RuleId, Section,
     Subject,
 };
-use postern_policy_core::port::{PortRange, PortSpec, Protocol, ProtocolMatch};
-use postern_policy_core::selector::{Operator, Requirement, Selector};
+use postern_policy_core::selector::Selector;
 
 use crate::decode::{At, Object, Reader};
 use crate::diagnostic::Code;
 use crate::document::Found;
 use crate::metadata::{metadata, mode};
-use crate::node::Type;
 use crate::selector::{Keys, selector};
 
 /// Reads one `NetworkPolicy`. `None` means that an error was reported.
@@ -40,7 +41,7 @@ pub(crate) fn policy<'n>(mut object: Object<'n>, reader: &mut Reader<'_>) -> Opt
     spec.finish(&["podSelector", "ingress", "egress", "policyTypes"], &[], reader);
 
     let mut subject = subject?;
-    subject.requirements.push(in_namespace(&metadata.namespace));
+    subject.requirements.push(peers::in_namespace(&metadata.namespace));
     let types = types?;
     let section = |direction, items| match types.contains(&direction) {
         true => Section { default_deny: true, items },
@@ -91,11 +92,11 @@ fn items(
         let id = id.child(index);
         reader.locate(&id, at);
         let mut object = at.object(reader)?;
-        let peers = take_list(&mut object, peers_field, reader)
-            .and_then(|list| list.iter().map(|at| peer(at, namespace, reader)).collect::<Option<Vec<_>>>());
-        let ports = take_list(&mut object, "ports", reader).and_then(|list| {
-            list.iter().map(|at| port(at, reader).map(PortSpec::Numbers)).collect::<Option<Vec<_>>>()
+        let peers = take_list(&mut object, peers_field, reader).and_then(|list| {
+            list.iter().map(|at| peers::peer(at, namespace, reader)).collect::<Option<Vec<_>>>()
         });
+        let ports = take_list(&mut object, "ports", reader)
+            .and_then(|list| list.iter().map(|at| ports::port(at, reader)).collect::<Option<Vec<_>>>());
         object.finish(&[peers_field, "ports"], &[], reader);
         let (peers, ports) = (peers?, ports?);
         // Here, unlike in a CiliumNetworkPolicy, an empty list is the same as none: anyone, any port.
@@ -119,97 +120,5 @@ fn take_list<'n>(object: &mut Object<'n>, field: &str, reader: &mut Reader<'_>) 
     match object.take_nullable(field) {
         Some(at) => at.list(reader),
         None => Some(Vec::new()),
-    }
-}
-
-fn peer(at: &At<'_>, namespace: &str, reader: &mut Reader<'_>) -> Option<PeerTerm> {
-    let mut object = at.object(reader)?;
-    let pods = object.take_nullable("podSelector");
-    let namespaces = object.take_nullable("namespaceSelector");
-    let other = object.has("ipBlock");
-    object.finish(&["podSelector", "namespaceSelector"], &["ipBlock"], reader);
-    if pods.is_none() && namespaces.is_none() {
-        if !other {
-            let message = "the peer says nothing";
-            reader.error(at, Code::MissingField, message, "add podSelector, namespaceSelector or both");
-        }
-        return None;
-    }
-    let mut selector_of_pods = match &pods {
-        Some(at) => selector(at, Keys::Kubernetes, reader)?,
-        None => Selector::default(),
-    };
-    let place = match &namespaces {
-        None => vec![in_namespace(namespace)],
-        // Negative requirements hold of what has no namespace too: nodes and the world are not in any.
-        Some(at) => {
-            std::iter::once(Requirement { key: LabelKey::k8s(NAMESPACE), operator: Operator::Exists })
-                .chain(selector(at, Keys::Kubernetes, reader)?.requirements.into_iter().map(on_namespace))
-                .collect()
-        }
-    };
-    selector_of_pods.requirements.extend(place);
-    Some(PeerTerm::Endpoints(selector_of_pods))
-}
-
-fn in_namespace(namespace: &str) -> Requirement {
-    Requirement::equals(LabelKey::k8s(NAMESPACE), namespace)
-}
-
-fn on_namespace(requirement: Requirement) -> Requirement {
-    let key = LabelKey::k8s(format!("{NAMESPACE_LABELS}.{}", requirement.key.key));
-    Requirement { key, ..requirement }
-}
-
-fn port(at: &At<'_>, reader: &mut Reader<'_>) -> Option<PortRange> {
-    let mut object = at.object(reader)?;
-    let protocol = match object.take("protocol", reader) {
-        None => Some(Protocol::Tcp),
-        Some(at) => at.string(reader).and_then(|text| {
-            let protocol = Protocol::parse(text).filter(|protocol| protocol.has_ports());
-            if protocol.is_none() {
-                let message = format!("there is no protocol {text:?}");
-                reader.error(&at, Code::InvalidValue, message, "expected TCP, UDP or SCTP");
-            }
-            protocol
-        }),
-    };
-    let (port, end) = (object.take("port", reader), object.take("endPort", reader));
-    object.finish(&["protocol", "port", "endPort"], &[], reader);
-    let protocol = ProtocolMatch::Only(protocol?);
-    let Some(port) = port else {
-        if let Some(end) = end {
-            reader.error(&end, Code::Conflict, "`endPort` needs `port`", "add the first port of the range");
-            return None;
-        }
-        return Some(PortRange::whole(protocol));
-    };
-    let first = number(&port, 1, reader)?;
-    let last = match &end {
-        Some(at) => number(at, first, reader)?,
-        None => first,
-    };
-    Some(PortRange { protocol, first, last })
-}
-
-fn number(at: &At<'_>, least: u16, reader: &mut Reader<'_>) -> Option<u16> {
-    match at.kind() {
-        Some(Type::Integer(number)) => {
-            let port = u16::try_from(number).ok().filter(|port| *port >= least);
-            if port.is_none() {
-                let help = format!("expected a number from {least} to 65535");
-                reader.error(at, Code::InvalidValue, format!("{number} is not a port here"), help);
-            }
-            port
-        }
-        Some(Type::String) => {
-            reader.error(at, Code::UnsupportedField, "named ports are not supported yet", "write the number");
-            None
-        }
-        _ => {
-            let message = format!("expected a number, found {}", at.node.found());
-            reader.error(at, Code::WrongType, message, "write the port's number");
-            None
-        }
     }
 }
