@@ -197,7 +197,9 @@ fn query(rules: &[(&RuleId, &HttpMatch)], sink: &mut Sink<'_>) {
         more => format!(", as {more} more of this list"),
     };
     let message = format!("`{path}` matches no request with a query{others}: the query is part of the path");
-    let help = format!("if queries are to pass, end it with `(\\?.*)?`, as in `{path}(\\?.*)?`");
+    let bare = Expression::of(path).and_then(|known| known.without_anchors());
+    let bare = bare.as_deref().unwrap_or(path.as_str());
+    let help = format!("if queries are to pass, end it with `(\\?.*)?`, as in `{bare}(\\?.*)?`");
     sink.http_field(id, HttpField::Path, Said::note(Lint::PathForgetsQuery, message, help), None);
 }
 

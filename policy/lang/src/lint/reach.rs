@@ -114,7 +114,7 @@ pub(super) fn unreachable(all: &[Grant<'_>], sink: &mut Sink<'_>) {
                 return;
             }
             let decides = |earlier: &&&Grant<'_>| {
-                !earlier.is_void() && !(earlier.quarantined && earlier.effect() == Effect::Allow)
+                !earlier.is_void() && (!earlier.quarantined || earlier.effect() != Effect::Allow)
             };
             let earlier = ordered.iter().take(index).filter(decides).find(|earlier| covers(earlier, grant));
             if let Some(earlier) = earlier {

@@ -31,6 +31,11 @@ pub(super) fn broad(grant: &Grant<'_>, sink: &mut Sink<'_>) {
     if !grant.is_plain_allow() || !matches!(grant.ports, Ports::All) {
         return;
     }
+    // To allow all but what is denied is a way to write a policy.
+    let items = &grant.policy.section(grant.direction).items;
+    if items.iter().any(|item| item.effect == Effect::Deny) {
+        return;
+    }
     let side = match grant.direction {
         Direction::Ingress => "from",
         Direction::Egress => "to",

@@ -184,6 +184,8 @@ fn the_world_on_every_port() {
     check(lint, 0, &cnp("p", "  egress: [{toEntities: [cluster]}]"));
     check(lint, 0, &cnp("p", "  egress: [{toCIDRSet: [{cidr: 0.0.0.0/0, except: [10.0.0.0/8]}]}]"));
     check(lint, 0, &cnp("p", "  egressDeny: [{toEntities: [world]}]"));
+    let but = "  egress: [{toEntities: [all]}]\n  egressDeny: [{toEndpoints: [{}]}]";
+    check(lint, 0, &cnp("p", but));
     check(lint, 0, &cnp("p", "  egress: [{toFQDNs: [{matchName: example.com}]}]"));
 }
 
@@ -211,4 +213,70 @@ fn entities_and_prefixes_imply_each_other() {
     check(lint, 0, &both("toEntities: [kube-apiserver]", "toEntities: [cluster]"));
     check(lint, 0, &both("toEntities: [cluster]", "toEndpoints: [{}]"));
     check(lint, 0, &both("toEntities: [world]", "toEntities: [cluster]"));
+}
+
+/// A cluster-wide policy of the administrator for all pods, with these ingress rules.
+fn ordered(name: &str, tier: &str, priority: u16, rules: &[(&str, &str)]) -> String {
+    let mut text = format!(
+        "---\napiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {{name: {name}}}\nspec:\n  \
+         tier: {tier}\n  priority: {priority}\n  subject: {{namespaces: {{}}}}\n  ingress:\n"
+    );
+    for (action, namespaces) in rules {
+        text += &format!("  - {{action: {action}, from: [{{namespaces: {namespaces}}}]}}\n");
+    }
+    text
+}
+
+const TEAM: &str = "{matchLabels: {team: a}}";
+
+#[test]
+fn equal_priorities() {
+    let lint = Lint::EqualPriority;
+    let two = |tier: &str, priority| {
+        format!(
+            "{}{}",
+            ordered("a", "Admin", 10, &[("Deny", TEAM)]),
+            ordered("b", tier, priority, &[("Deny", "{}")])
+        )
+    };
+    check(lint, 1, &two("Admin", 10));
+    check(lint, 2, &format!("{}{}", two("Admin", 10), ordered("c", "Admin", 10, &[("Deny", TEAM)])));
+    check(lint, 0, &two("Admin", 11));
+    check(lint, 0, &two("Baseline", 10));
+}
+
+#[test]
+fn ordered_rules_that_come_too_late() {
+    let lint = Lint::UnreachableRule;
+    check(lint, 1, &ordered("a", "Admin", 1, &[("Deny", "{}"), ("Accept", TEAM)]));
+    check(lint, 1, &ordered("a", "Admin", 1, &[("Pass", TEAM), ("Deny", TEAM)]));
+    check(
+        lint,
+        1,
+        &format!(
+            "{}{}",
+            ordered("b", "Admin", 2, &[("Deny", TEAM)]),
+            ordered("a", "Admin", 1, &[("Pass", "{}")])
+        ),
+    );
+    check(lint, 0, &ordered("a", "Admin", 1, &[("Accept", TEAM), ("Deny", "{}")]));
+    check(
+        lint,
+        0,
+        &format!(
+            "{}{}",
+            ordered("a", "Admin", 1, &[("Deny", "{}")]),
+            ordered("b", "Baseline", 1, &[("Deny", TEAM)])
+        ),
+    );
+}
+
+#[test]
+fn what_an_administrator_accepts_is_not_looked_at() {
+    let lint = Lint::HttpShadowedByPlainAllow;
+    let http = super::http("{path: /public}");
+    check(lint, 1, &format!("{http}{}", ordered("a", "Admin", 1, &[("Accept", "{}")])));
+    check(lint, 0, &format!("{http}{}", ordered("a", "Admin", 1, &[("Pass", TEAM), ("Accept", "{}")])));
+    check(lint, 0, &format!("{http}{}", ordered("a", "Admin", 1, &[("Accept", TEAM)])));
+    check(lint, 0, &format!("{http}{}", ordered("a", "Baseline", 1, &[("Accept", "{}")])));
 }
