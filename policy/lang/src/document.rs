@@ -256,8 +256,8 @@ fn refuse_kind(at: &At<'_>, kind: Kind<'_>, reader: &mut Reader<'_>) {
     let group = kind.version.split('/').next().unwrap_or_default();
     // Whatever looks like a policy and is none that is known: passing it over would enforce less than was written.
     let name = kind.name.strip_suffix("List").unwrap_or(kind.name);
-    let of_policies = ["cilium.io", "policy.networking.k8s.io"].contains(&group)
-        && !(group == "cilium.io" && BESIDE_POLICIES.contains(&name));
+    let beside = group == "cilium.io" && BESIDE_POLICIES.contains(&name);
+    let of_policies = ["cilium.io", "policy.networking.k8s.io"].contains(&group) && !beside;
     if let Some((_, tier)) = REPLACED.iter().find(|(replaced, _)| *replaced == name) {
         let help = format!(
             "write policy.networking.k8s.io/v1alpha2 ClusterNetworkPolicy with `tier: {tier}` and a `priority`; \

@@ -137,10 +137,10 @@ fn check_shows_where_it_is_wrong() {
         (
             "  - fromEndpoints",
             "  - fromCIDR: [10.0.0.0/8]\n    fromEndpoints",
-            "unsupported-field",
+            "conflict",
             (12, 5),
             "fromCIDR: [10.0.0.0/8]",
-            "remove it",
+            "write an item for each",
         ),
         ("port: \"80\"", "port: \"80000\"", "invalid-value", (17, 15), "port: \"80000\"", ""),
         ("  ingress:", "  ingress: {}\n  ingress:", "duplicate-key", (12, 3), "ingress:", ""),

@@ -54,7 +54,10 @@ fn inventory(workloads: usize, apps: usize) -> String {
     for namespace in 0..NAMESPACES {
         let name = space(namespace);
         let stage = ["test", "live"].get(namespace % 2).copied().unwrap_or_default();
-        let _ = write!(text, "---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{stage: {stage}}}}}\n");
+        let _ = write!(
+            text,
+            "---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{stage: {stage}}}}}\n"
+        );
         for app in 0..apps {
             let _ = write!(
                 text,
@@ -106,8 +109,14 @@ fn policy(namespace: usize, index: usize, apps: usize) -> String {
             odd % 199,
             odd % 251
         ),
-        14 => format!("{}  ingress:\n  - fromEntities: [cluster]\n    toPorts:\n    - ports: [{{port: \"9090\", protocol: TCP}}]\n", head(&spaces, &name, &own)),
-        15 => format!("{}  egress:\n  - toEntities: [world]\n    toPorts:\n    - ports: [{{port: \"443\", protocol: TCP}}]\n", head(&spaces, &name, &own)),
+        14 => format!(
+            "{}  ingress:\n  - fromEntities: [cluster]\n    toPorts:\n    - ports: [{{port: \"9090\", protocol: TCP}}]\n",
+            head(&spaces, &name, &own)
+        ),
+        15 => format!(
+            "{}  egress:\n  - toEntities: [world]\n    toPorts:\n    - ports: [{{port: \"443\", protocol: TCP}}]\n",
+            head(&spaces, &name, &own)
+        ),
         16 => format!(
             "{}  egress:\n  - toServices:\n    - k8sService: {{serviceName: {other}, namespace: {}}}\n",
             head(&spaces, &name, &own),

@@ -1,10 +1,13 @@
 //! The core itself, with and without a bundle between.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use anyhow::{Context, ensure};
 use postern_policy_core::decide::{Decision, Verdict};
-use postern_policy_core::policy::Direction;
+use postern_policy_core::endpoint::{Action, EndpointPolicy, Rule};
+use postern_policy_core::http::HttpRule;
+use postern_policy_core::policy::{Direction, RuleId};
 use postern_policy_core::set::{Attachment, Connection, PolicySet};
 use postern_policy_wire::{decode, encode};
 
@@ -46,7 +49,10 @@ impl Engine for BundleEngine {
 
     fn load(&mut self, scenario: &Scenario) -> anyhow::Result<()> {
         let (set, quarantined) = decode(&bundle(scenario, &Attachment::default())?)?;
-        ensure!(quarantined.is_empty(), "{quarantined:?}");
+        // A bundle quarantines what the policy does, and nothing more.
+        let found: BTreeSet<&RuleId> = quarantined.iter().map(|quarantined| &quarantined.rule).collect();
+        let meant = quarantined_by(&scenario.policy);
+        ensure!(found == meant.iter().collect(), "{quarantined:?}, but {meant:?} were meant");
         self.set = Some(set);
         Ok(())
     }
@@ -54,6 +60,16 @@ impl Engine for BundleEngine {
     fn decide(&mut self, scenario: &Scenario, case: &Case) -> anyhow::Result<Decided> {
         Ok(decide(self.set.as_ref().context("nothing loaded")?, scenario, case))
     }
+}
+
+fn quarantined_by(policy: &EndpointPolicy) -> BTreeSet<RuleId> {
+    let rules = policy.ingress.rules.iter().chain(&policy.egress.rules);
+    let of_rule = |rule: &Rule| match &rule.action {
+        Action::Quarantined(_) => vec![rule.id.clone()],
+        Action::Http(http) => http.iter().filter_map(HttpRule::quarantined).map(|(id, _)| id).collect(),
+        Action::Allow | Action::Deny | Action::Pass => Vec::new(),
+    };
+    rules.flat_map(of_rule).collect()
 }
 
 /// The bundle of a scenario.
