@@ -1,7 +1,7 @@
 //! Input that nobody writes by accident, each with a name.
 
 /// Every input, of about the size that is asked for: 1 is what the bounds are promised for.
-pub fn all(scale: usize) -> Vec<(&'static str, String)> {
+pub(crate) fn all(scale: usize) -> Vec<(&'static str, String)> {
     let million = 1_000_000 / scale;
     let many = 100_000 / scale;
     vec![
