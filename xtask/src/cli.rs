@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::bench::{self, Bench};
 use crate::workspace::Workspace;
-use crate::{ci, cluster, demo, test, tidy, tools};
+use crate::{ci, cluster, demo, fuzz, test, tidy, tools};
 
 /// The project's own commands. Each installs what it needs, once, and says so.
 #[derive(Debug, Parser)]
@@ -50,6 +50,9 @@ enum Command {
     /// Check what no compiler checks: who may depend on whom, file sizes, orphans, leftovers
     #[command(after_help = "Example: cargo xtask tidy")]
     Tidy,
+    /// Throw changed inputs at what reads policies, and stop at the first that panics or takes too long
+    #[command(after_help = "Example: cargo xtask fuzz\n         cargo xtask fuzz resolve --seconds 600")]
+    Fuzz(FuzzArgs),
     /// Install the tools that the other commands use, or list them
     #[command(after_help = "Example: cargo xtask tools --list")]
     Tools {
@@ -76,6 +79,17 @@ pub(crate) struct TestArgs {
     pub(crate) only: Vec<String>,
 }
 
+/// What is fuzzed, and how long.
+#[derive(Debug, Args)]
+pub(crate) struct FuzzArgs {
+    /// Only this target
+    #[arg(value_parser = fuzz::names())]
+    pub(crate) target: Option<String>,
+    /// How long each target runs
+    #[arg(long, default_value_t = fuzz::SECONDS)]
+    pub(crate) seconds: u64,
+}
+
 /// How far `ci` goes.
 #[derive(Debug, Args)]
 pub(crate) struct CiArgs {
@@ -95,6 +109,7 @@ impl Cli {
             Command::Cluster { args } => cluster::run(&workspace, &args),
             Command::Test(args) => test::run(&workspace, &args),
             Command::Ci(args) => ci::run(&workspace, &args),
+            Command::Fuzz(args) => fuzz::run(&workspace, &args),
             Command::Tidy => tidy::run(&workspace).map(|()| ExitCode::SUCCESS),
             Command::Bench(bench) => bench::run(&workspace, &bench),
             Command::Tools { list: true } => tools::list(&workspace).map(|()| ExitCode::SUCCESS),

@@ -1,4 +1,4 @@
-//! Everything a contributor runs: `cargo xtask demo`, `cluster`, `test`, `ci`, `tidy`, `tools`, `bench`.
+//! Everything a contributor runs: `cargo xtask demo`, `cluster`, `test`, `fuzz`, `ci`, `tidy`, `tools`, `bench`.
 
 mod bench;
 mod ci;
@@ -6,6 +6,7 @@ mod cli;
 mod cluster;
 mod demo;
 mod exec;
+mod fuzz;
 mod report;
 mod test;
 mod tidy;

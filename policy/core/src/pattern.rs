@@ -86,6 +86,15 @@ impl Pattern {
         parse_checked(&self.source).map(anchored)
     }
 
+    /// The bytes that it takes, about.
+    pub fn memory(&self) -> usize {
+        let matcher = match &self.matcher {
+            Matcher::Literal(literal) => literal.len(),
+            Matcher::Expression(regex) => regex.memory_usage(),
+        };
+        self.source.len() + matcher
+    }
+
     /// The expression as it was written.
     pub fn as_str(&self) -> &str {
         &self.source

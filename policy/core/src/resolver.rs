@@ -163,7 +163,8 @@ impl Resolver {
         }
         let nodes = std::mem::take(&mut self.dirty.nodes);
         if !nodes.is_empty() {
-            let on_these = self.world.workloads().filter(|it| it.node.as_ref().is_some_and(|n| nodes.contains(n)));
+            let on_these =
+                self.world.workloads().filter(|it| it.node.as_ref().is_some_and(|n| nodes.contains(n)));
             changed.extend(on_these.map(|workload| workload.name.clone()));
         }
         changed

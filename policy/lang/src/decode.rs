@@ -1,27 +1,50 @@
 //! Decoding: trees to values, every problem reported with its place, reading on after each.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 
-use postern_policy_core::pattern::{Pattern, PatternError};
+use postern_policy_core::pattern::{self, Pattern, PatternError};
 use postern_policy_core::policy::RuleId;
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::node::{Key, Node, Type, Value};
 use crate::source::{Location, Place, SourceFile, Span};
 
+/// How much of what is wrong with a file is told, errors and warnings each.
+const MAX_TOLD: usize = 10_000;
+/// The memory that the expressions of one file may take when compiled.
+const MAX_EXPRESSIONS: usize = 96 * 1024 * 1024;
+
+/// Why an expression cannot be used.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum ExpressionError {
+    /// It is wrong itself.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// There are too many others.
+    #[error(
+        "the expressions of this file need more than {MAX_EXPRESSIONS} bytes when compiled: split the file"
+    )]
+    TooMany,
+}
+
 /// What is being read, and what has been found wrong with it.
 pub(crate) struct Reader<'a> {
     file: &'a SourceFile,
     diagnostics: &'a mut Vec<Diagnostic>,
     errors: usize,
+    warnings: usize,
+    /// What all expressions take together.
+    compiled: usize,
     /// Aliases and habit repeat expressions: each is compiled once.
-    patterns: HashMap<String, Result<Pattern, PatternError>>,
+    patterns: HashMap<String, Result<Pattern, ExpressionError>>,
     places: BTreeMap<RuleId, Location>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(file: &'a SourceFile, diagnostics: &'a mut Vec<Diagnostic>) -> Self {
-        Self { file, diagnostics, errors: 0, patterns: HashMap::new(), places: BTreeMap::new() }
+        let (patterns, places) = (HashMap::new(), BTreeMap::new());
+        Self { file, diagnostics, errors: 0, warnings: 0, compiled: 0, patterns, places }
     }
 
     /// Remembers where a policy or a rule stands.
@@ -52,11 +75,17 @@ impl<'a> Reader<'a> {
     }
 
     /// An expression, compiled.
-    pub(crate) fn pattern(&mut self, text: &str) -> Result<Pattern, PatternError> {
+    pub(crate) fn pattern(&mut self, text: &str) -> Result<Pattern, ExpressionError> {
         if let Some(known) = self.patterns.get(text) {
             return known.clone();
         }
+        if self.compiled > MAX_EXPRESSIONS {
+            return Err(ExpressionError::TooMany);
+        }
         let parsed = Pattern::parse(text);
+        // One that is too large has cost as much as the largest that is not.
+        self.compiled += parsed.as_ref().map_or(pattern::SIZE_LIMIT, Pattern::memory);
+        let parsed = parsed.map_err(ExpressionError::from);
         self.patterns.insert(text.to_owned(), parsed.clone());
         parsed
     }
@@ -91,8 +120,21 @@ impl<'a> Reader<'a> {
         help: Option<String>,
     ) {
         let (file, field) = (self.file.name.clone(), field.to_owned());
-        self.errors += usize::from(severity == Severity::Error);
-        self.diagnostics.push(Diagnostic { severity, code, message, file, span, field, help });
+        let (count, what) = match severity {
+            Severity::Error => (&mut self.errors, "errors"),
+            Severity::Warning => (&mut self.warnings, "warnings"),
+        };
+        *count += 1;
+        let diagnostic = match (*count).cmp(&(MAX_TOLD + 1)) {
+            Ordering::Less => Diagnostic { severity, code, message, file, span, field, help },
+            Ordering::Equal => {
+                let message = format!("the file has more than {MAX_TOLD} {what}: the others are not told");
+                let help = Some("mend those that are told".to_owned());
+                Diagnostic { severity, code: Code::TooLarge, message, file, span, field, help }
+            }
+            Ordering::Greater => return,
+        };
+        self.diagnostics.push(diagnostic);
     }
 
     fn expected(&mut self, at: &At<'_>, what: &str, help: impl Into<String>) {
@@ -265,8 +307,10 @@ impl<'n> Object<'n> {
 
 /// The field that was probably meant, or all there are.
 fn suggest(wrong: &str, known: &[&str], unsupported: &[&str]) -> String {
+    // Nobody means such a key by accident, and comparing it takes its length.
+    let comparable = wrong.len() <= 64;
     let near = |name: &&&str| strsim::jaro_winkler(&wrong.to_lowercase(), &name.to_lowercase()) > 0.88;
-    match known.iter().chain(unsupported).find(near) {
+    match known.iter().chain(unsupported).find(|name| comparable && near(name)) {
         Some(name) => format!("did you mean `{name}`?"),
         None => format!("expected one of {}", known.join(", ")),
     }

@@ -74,6 +74,9 @@ fn number(text: &str) -> Type {
     }
 }
 
+/// How much of a text is shown where something else was expected.
+const MAX_SHOWN: usize = 80;
+
 impl Node {
     /// What the node is, for the sentence "expected …, found …".
     pub(crate) fn found(&self) -> String {
@@ -81,6 +84,9 @@ impl Node {
             Value::List(_) => "a list".to_owned(),
             Value::Map(_) => "a mapping".to_owned(),
             Value::Scalar(scalar) => match scalar.kind() {
+                Type::String if scalar.text.len() > MAX_SHOWN => {
+                    format!("the text {:?}…", scalar.text.chars().take(MAX_SHOWN).collect::<String>())
+                }
                 Type::String => format!("the text {:?}", scalar.text),
                 Type::Null => "no value".to_owned(),
                 Type::Bool(_) => format!("the boolean {}", scalar.text),

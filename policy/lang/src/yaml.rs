@@ -12,12 +12,20 @@ use crate::source::{Place, SourceFile, Span};
 /// How deep a document may nest. No policy comes near.
 const MAX_DEPTH: usize = 64;
 /// How many nodes the documents of one file may have once aliases are followed.
-const MAX_NODES: usize = 4_000_000;
+const MAX_NODES: usize = 2_000_000;
+/// How many values of a file may stand in brackets.
+const MAX_FLOW: usize = 300_000;
+/// How many bytes of text count for one more node: an alias of a long text is not for free.
+const TEXT_OF_A_NODE: usize = 32;
 
 /// The documents of a file, empty ones left out. Text that is no YAML ends the file: the documents before
 /// it are returned, the error is reported.
 pub(crate) fn documents(file: &SourceFile, diagnostics: &mut Vec<Diagnostic>) -> Vec<Node> {
     let mut builder = Builder::default();
+    if let Some(problem) = too_much_in_brackets(&file.text) {
+        push(file, problem, diagnostics);
+        return builder.documents;
+    }
     let mut parser = Parser::new_from_str(&file.text);
     loop {
         let result = match parser.next_event() {
@@ -26,20 +34,33 @@ pub(crate) fn documents(file: &SourceFile, diagnostics: &mut Vec<Diagnostic>) ->
             Some(Err(error)) => Err(scan_error(&error)),
         };
         if let Err(problem) = result {
-            let Problem { code, message, span, help } = problem;
-            let (file, field) = (file.name.clone(), String::new());
-            diagnostics.push(Diagnostic {
-                severity: Severity::Error,
-                code,
-                message,
-                file,
-                span,
-                field,
-                help,
-            });
+            push(file, problem, diagnostics);
             return builder.documents;
         }
     }
+}
+
+fn push(file: &SourceFile, problem: Problem, diagnostics: &mut Vec<Diagnostic>) {
+    let Problem { code, message, span, help } = problem;
+    let (file, field) = (file.name.clone(), String::new());
+    diagnostics.push(Diagnostic { severity: Severity::Error, code, message, file, span, field, help });
+}
+
+/// What stands in brackets may turn out to be a key only at its end, so the parser keeps all of it until then, at some
+/// hundred bytes a value. Every value in there is opened by a bracket or follows a comma; quotes are not looked into.
+fn too_much_in_brackets(text: &str) -> Option<Problem> {
+    let (index, _) = text.bytes().enumerate().filter(|(_, byte)| b",[{".contains(byte)).nth(MAX_FLOW)?;
+    let before = text.get(..index).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let characters = before.chars().count();
+    let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+    let place = Place { line: before.matches('\n').count() + 1, column };
+    Some(Problem {
+        code: Code::TooLarge,
+        message: format!("the file has more than {MAX_FLOW} brackets and commas"),
+        span: Span { start: characters, end: characters + 1, place },
+        help: Some("split the file, or write lists with `- ` and mappings without `{}`".to_owned()),
+    })
 }
 
 struct Problem {
@@ -94,9 +115,10 @@ impl Builder {
                 if tag.is_some() {
                     return Err(unsupported("a YAML tag", span));
                 }
-                self.count(1, span)?;
+                let weight = 1 + text.len() / TEXT_OF_A_NODE;
+                self.count(weight, span)?;
                 let scalar = Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
-                self.value(Node { span, value: Rc::new(Value::Scalar(scalar)), weight: 1 }, anchor)
+                self.value(Node { span, value: Rc::new(Value::Scalar(scalar)), weight }, anchor)
             }
             Event::SequenceStart(anchor, tag) => {
                 self.start(span, anchor, tag.is_some(), Content::List(Vec::new()))

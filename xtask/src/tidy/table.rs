@@ -166,6 +166,7 @@ pub(super) const TABLE: &[Row] = &[
     Row { folder: "tests/harness", may: May::Any, never: &[], why: "tests may look at everything" },
     Row { folder: "tests/cluster", may: May::Any, never: &[], why: "tests may look at everything" },
     Row { folder: "tests/e2e", may: May::Any, never: &[], why: "tests may look at everything" },
+    Row { folder: "fuzz", may: May::Any, never: &[], why: "a tool, in nothing that is shipped" },
     Row { folder: "xtask", may: May::Any, never: &[], why: "a tool, in nothing that is shipped" },
 ];
 

@@ -1,7 +1,7 @@
 //! Input that nobody writes by accident, each with a name.
 
 /// Every input, of about the size that is asked for: 1 is what the bounds are promised for.
-pub fn all(scale: usize) -> Vec<(&'static str, String)> {
+pub(crate) fn all(scale: usize) -> Vec<(&'static str, String)> {
     let million = 1_000_000 / scale;
     let many = 100_000 / scale;
     vec![
@@ -11,7 +11,10 @@ pub fn all(scale: usize) -> Vec<(&'static str, String)> {
         ("100,000 flow mappings", "{a: ".repeat(many)),
         ("100,000 block sequences on one line", "- ".repeat(many)),
         // As long as the lines get: their indentation is square in their number.
-        ("4,000 block mappings", (0..4_000 / scale).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect()),
+        (
+            "4,000 block mappings",
+            (0..4_000 / scale).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect(),
+        ),
         ("100,000 block mappings on one line", "? ".repeat(many)),
         ("10 MB of [", "[".repeat(10 * million)),
         ("10 MB of closed brackets", "[],".repeat(10 * million / 3)),
@@ -25,10 +28,29 @@ pub fn all(scale: usize) -> Vec<(&'static str, String)> {
         ("an expression of 10 MB, plain", with_http(&format!("{{path: \"{}\"}}", "a".repeat(10 * million)))),
         ("an expression that would be huge", with_http("{path: \"((a{100}){100}){100}\"}")),
         ("an expression of nested groups", with_http(&format!("{{path: \"{}\"}}", "(".repeat(many)))),
-        ("100,000 rules", with_ingress(&repeat(many, |n| format!("{{fromEndpoints: [{{matchLabels: {{id: a{n}}}}}]}}")))),
+        ("100,000 rules", block_rules(many)),
         ("100,000 HTTP rules", with_http(&repeat(many, |n| format!("{{path: /a{n}}}")))),
-        ("100,000 HTTP rules, expressions", with_http(&repeat(many, |n| format!("{{path: \"/a{n}/[a-z]+\"}}")))),
+        (
+            "100,000 HTTP rules, expressions",
+            with_http(&repeat(many, |n| format!("{{path: \"/a{n}/[a-z]+\"}}"))),
+        ),
         ("100,000 HTTP rules, wrong", with_http(&repeat(many, |_| "{path: 1}".to_owned()))),
+        (
+            "5,000 costly expressions",
+            with_http(&repeat(5_000 / scale, |n| format!("{{path: \"/{n}(a{{200}}b{{200}}){{8}}\"}}"))),
+        ),
+        (
+            "5,000 expressions that are too large",
+            with_http(&repeat(5_000 / scale, |n| format!("{{path: \"/{n}(a{{200}}b{{200}}){{80}}\"}}"))),
+        ),
+        ("as many values in brackets as there may be", format!("[{}]\n", "a: b,".repeat(299_000 / scale))),
+        ("10,000,000 values", format!("[{}]\n", "x,".repeat(10 * million))),
+        ("2,000,000 values in lines", "- x\n".repeat(2 * million)),
+        (
+            "10,000,000 values in a policy",
+            with_spec(&format!("{{ingress: [{}]}}", "1,".repeat(10 * million))),
+        ),
+        ("aliases of a long text", long_alias(million, many / 10)),
         ("100,000 documents", "{}\n---\n".repeat(many)),
         ("100,000 policies", (0..many).map(small_policy).collect()),
     ]
@@ -69,6 +91,12 @@ fn large_alias(many: usize) -> String {
     format!("a: &a [{list}]\nb: [{}]\n", vec!["*a"; many].join(", "))
 }
 
+fn long_alias(length: usize, many: usize) -> String {
+    let labels = vec!["{matchLabels: *l}"; many].join(", ");
+    let long = format!("l: &l {{a: \"{}\"}}\n", "k".repeat(length));
+    format!("{long}{}", with_ingress(&format!("{{fromEndpoints: [{labels}]}}")))
+}
+
 fn keys(many: usize) -> String {
     repeat(many, |n| format!("key{n}: 1"))
 }
@@ -85,6 +113,12 @@ fn with_http(rules: &str) -> String {
     with_ingress(&format!(
         "{{toPorts: [{{ports: [{{port: \"80\", protocol: TCP}}], rules: {{http: [{rules}]}}}}]}}"
     ))
+}
+
+fn block_rules(many: usize) -> String {
+    let rule = |number: usize| format!("  - fromEndpoints:\n    - matchLabels:\n        id: a{number}\n");
+    let rules: String = (0..many).map(rule).collect();
+    with_spec(&format!("\n  endpointSelector: {{}}\n  ingress:\n{rules}"))
 }
 
 fn small_policy(number: usize) -> String {

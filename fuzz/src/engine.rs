@@ -1,0 +1,111 @@
+//! The loop.
+
+use std::fs;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::coverage::{self, Reached};
+use crate::mutate::{Random, mutate};
+
+/// How long one input may take. A release build with counters needs some milliseconds for the worst.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// What is tried: it must not panic whatever the bytes are.
+pub type Target = fn(&[u8]);
+
+/// Runs a target: `SEEDS FINDINGS SECONDS`, or `SEEDS FINDINGS FILE` for one input again.
+pub fn run(target: Target) -> ExitCode {
+    let outcome = match std::env::args().skip(1).collect::<Vec<_>>().as_slice() {
+        [seeds, findings, what] => match what.parse() {
+            Ok(seconds) => {
+                search(target, Path::new(seeds), Path::new(findings), Duration::from_secs(seconds))
+            }
+            Err(_) => again(target, Path::new(what)),
+        },
+        _ => Err(anyhow::anyhow!(
+            "expected SEEDS FINDINGS and SECONDS or a FILE: `cargo xtask fuzz` gives them"
+        )),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn again(target: Target, file: &Path) -> Result<()> {
+    target(&fs::read(file).with_context(|| format!("cannot read {}", file.display()))?);
+    Ok(())
+}
+
+fn search(target: Target, seeds: &Path, findings: &Path, time: Duration) -> Result<()> {
+    ensure!(coverage::is_there(), "built without coverage counters: run it by `cargo xtask fuzz`");
+    fs::create_dir_all(findings).with_context(|| format!("cannot make {}", findings.display()))?;
+    let running = findings.join("running");
+    let mut corpus = read_seeds(seeds)?;
+    let (mut reached, mut random) = (Reached::default(), Random::new(0x5eed));
+    let (start, mut runs) = (Instant::now(), 0_usize);
+    for input in &corpus {
+        one(target, input, &running)?;
+        reached.add();
+        runs += 1;
+    }
+    let seeds = corpus.len();
+    while start.elapsed() < time {
+        let input = {
+            let parent = corpus.get(random.below(corpus.len())).map_or(&[][..], Vec::as_slice);
+            let other = corpus.get(random.below(corpus.len())).map_or(&[][..], Vec::as_slice);
+            mutate(parent, other, &mut random)
+        };
+        one(target, &input, &running)?;
+        runs += 1;
+        if reached.add() {
+            corpus.push(input);
+        }
+    }
+    fs::remove_file(&running).context("cannot remove the last input")?;
+    let (kept, places) = (corpus.len() - seeds, reached.len());
+    println!("{runs} inputs, {seeds} seeds, {kept} kept, {places} places reached, nothing found");
+    Ok(())
+}
+
+/// Runs one input. It stands in a file meanwhile: what ends the process is found there.
+fn one(target: Target, input: &[u8], running: &Path) -> Result<()> {
+    fs::write(running, input).context("cannot write the input")?;
+    Reached::start();
+    let start = Instant::now();
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| target(input)));
+    let took = start.elapsed();
+    if outcome.is_err() {
+        bail!("the input in {} panics", keep(running, "panic")?.display());
+    }
+    // A machine that does other things too may be slow once: the second time counts.
+    if took > SLOW {
+        let start = Instant::now();
+        target(input);
+        ensure!(start.elapsed() <= SLOW, "the input in {} takes {took:?}", keep(running, "slow")?.display());
+    }
+    Ok(())
+}
+
+fn keep(running: &Path, name: &str) -> Result<PathBuf> {
+    let kept = running.with_file_name(name);
+    fs::rename(running, &kept).context("cannot keep the input")?;
+    Ok(kept)
+}
+
+fn read_seeds(folder: &Path) -> Result<Vec<Vec<u8>>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        files.push(entry?.path());
+    }
+    files.sort();
+    ensure!(!files.is_empty(), "{} has no seeds", folder.display());
+    files.iter().map(|file| Ok(fs::read(file)?)).collect()
+}
