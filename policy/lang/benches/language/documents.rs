@@ -37,7 +37,8 @@ pub(crate) fn documents(policies: usize, workloads: usize) -> Documents {
 pub(crate) fn one_more(index: usize, fresh: bool) -> String {
     let app = if fresh { format!("new-{index}") } else { "app-0".to_owned() };
     let address = format!("10.200.{}.{}", index / 250, index % 250 + 1);
-    workload(&format!("more-{index}"), &space(index % NAMESPACES), &app, index, &address)
+    // The first workload of each namespace has the tier that this number gives.
+    workload(&format!("more-{index}"), &space(index % NAMESPACES), &app, index % NAMESPACES, &address)
 }
 
 /// Another version of a policy.
