@@ -9,6 +9,7 @@ mod change;
 mod claims;
 mod policies;
 mod selections;
+mod slab;
 mod subjects;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -162,7 +163,8 @@ impl Resolver {
         changed.extend(self.subjects.members_of(policies).cloned());
         let nodes = std::mem::take(&mut self.dirty.nodes);
         if !nodes.is_empty() {
-            let on_these = self.world.workloads().filter(|it| it.node.as_ref().is_some_and(|n| nodes.contains(n)));
+            let on_these =
+                self.world.workloads().filter(|it| it.node.as_ref().is_some_and(|n| nodes.contains(n)));
             changed.extend(on_these.map(|workload| workload.name.clone()));
         }
         changed

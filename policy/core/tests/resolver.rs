@@ -12,8 +12,8 @@ use postern_policy_core::identity::Who;
 use postern_policy_core::labels::{CLUSTER, LabelKey, NODE, RESERVED};
 use postern_policy_core::peer::{CidrGroupTerm, CidrTerm, Entity, GroupRef, PeerTerm, ServiceTerm};
 use postern_policy_core::policy::{
-    Combination, Effect, Item, Mode, OrderedTier, PeerSelector, Policy, PortRule, PortSelector, RuleId, Section,
-    Subject,
+    Combination, Effect, Item, Mode, OrderedTier, PeerSelector, Policy, PortRule, PortSelector, RuleId,
+    Section, Subject,
 };
 use postern_policy_core::port::{PortRange, PortSpec, Protocol, ProtocolMatch};
 use postern_policy_core::resolve::{resolve, resolve_audited};
@@ -65,8 +65,9 @@ fn workload_name() -> impl Strategy<Value = WorkloadName> {
 fn workload() -> impl Strategy<Value = Workload> {
     let node = proptest::option::of(select(vec!["k1", "k2", "gone"]).prop_map(str::to_owned));
     let cluster = proptest::option::weighted(0.15, Just("other".to_owned()));
-    let port = (select(vec!["web", "dns"]), select(vec![80_u16, 53]), select(vec![Protocol::Tcp, Protocol::Udp]))
-        .prop_map(|(name, port, protocol)| NamedPort { name: name.to_owned(), protocol, port });
+    let port =
+        (select(vec!["web", "dns"]), select(vec![80_u16, 53]), select(vec![Protocol::Tcp, Protocol::Udp]))
+            .prop_map(|(name, port, protocol)| NamedPort { name: name.to_owned(), protocol, port });
     let ports = proptest::collection::vec(port, 0..2);
     (workload_name(), labels(), node, cluster, ports, any::<bool>()).prop_map(
         |(name, labels, node, cluster, ports, addressed)| {
@@ -92,7 +93,9 @@ fn requirement() -> impl Strategy<Value = Requirement> {
         LabelKey { source: Some(RESERVED.to_owned()), key: "kube-apiserver".to_owned() },
         LabelKey { source: Some(NODE.to_owned()), key: "app".to_owned() },
     ]);
-    let values = || proptest::collection::vec(select(vec!["x", "y", "n", "m", "", "other"]).prop_map(str::to_owned), 1..3);
+    let values = || {
+        proptest::collection::vec(select(vec!["x", "y", "n", "m", "", "other"]).prop_map(str::to_owned), 1..3)
+    };
     let operator = prop_oneof![
         4 => values().prop_map(Operator::In),
         1 => values().prop_map(Operator::NotIn),
@@ -138,9 +141,16 @@ fn ports() -> impl Strategy<Value = PortSelector> {
         select(vec!["web", "dns"])
             .prop_map(|name| PortSpec::Named { protocol: ProtocolMatch::Any, name: name.to_owned() }),
     ];
-    let rule = proptest::collection::vec(spec, 0..3)
-        .prop_map(|ports| PortRule { id: RuleId::new("p"), ports, http: None, unenforced: None });
-    prop_oneof![Just(PortSelector::Unnamed), proptest::collection::vec(rule, 0..2).prop_map(PortSelector::AnyOf)]
+    let rule = proptest::collection::vec(spec, 0..3).prop_map(|ports| PortRule {
+        id: RuleId::new("p"),
+        ports,
+        http: None,
+        unenforced: None,
+    });
+    prop_oneof![
+        Just(PortSelector::Unnamed),
+        proptest::collection::vec(rule, 0..2).prop_map(PortSelector::AnyOf)
+    ]
 }
 
 fn section() -> impl Strategy<Value = Section> {
@@ -189,9 +199,8 @@ fn change() -> impl Strategy<Value = Change> {
     let service = (workload_name(), labels(), labels()).prop_map(|(name, selector, labels)| {
         Change::Service(Service { name, selector, addresses: Vec::new(), labels })
     });
-    let addresses = || {
-        proptest::collection::vec(select(&BACKENDS).prop_map(|address| address.parse().unwrap()), 0..3)
-    };
+    let addresses =
+        || proptest::collection::vec(select(&BACKENDS).prop_map(|address| address.parse().unwrap()), 0..3);
     let group = (select(vec!["g1", "g2"]), labels(), proptest::collection::vec(net(), 0..3));
     prop_oneof![
         8 => policies.prop_map(|(object, policies)| {
@@ -248,7 +257,8 @@ fn anew(resolver: &Resolver) -> Said {
 }
 
 fn remembered(resolver: &mut Resolver) -> Said {
-    let names: Vec<WorkloadName> = resolver.world().workloads().map(|workload| workload.name.clone()).collect();
+    let names: Vec<WorkloadName> =
+        resolver.world().workloads().map(|workload| workload.name.clone()).collect();
     let said = names.into_iter().map(|name| {
         let said = (resolver.endpoint(&name).unwrap(), resolver.audited(&name));
         (name, said)
@@ -257,7 +267,7 @@ fn remembered(resolver: &mut Resolver) -> Said {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 250, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
     #[test]
     fn what_is_remembered_is_what_is_resolved_anew(changes in proptest::collection::vec(change(), 1..30)) {
         let mut resolver = Resolver::new(Numbering::Own);

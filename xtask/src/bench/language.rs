@@ -49,8 +49,8 @@ pub(super) fn run(workspace: &Workspace, args: &LanguageArgs) -> Result<ExitCode
         .stderr(Stdio::inherit());
     let output = command.output().context("cannot start cargo")?;
     ensure!(output.status.success(), "the benchmark failed: {}", output.status);
-    let mut figures: Vec<Figure> =
-        serde_json::from_slice(&output.stdout).context("the benchmark printed something else than figures")?;
+    let mut figures: Vec<Figure> = serde_json::from_slice(&output.stdout)
+        .context("the benchmark printed something else than figures")?;
     if args.checks > 0 {
         figures.push(check(workspace, args.checks)?);
     }
@@ -71,7 +71,8 @@ fn check(workspace: &Workspace, times: u16) -> Result<Figure> {
     let mut samples = Vec::new();
     for _ in 0..times {
         let start = Instant::now();
-        let output = Command::new(&postern).arg("check").arg(&file).output().context("cannot start postern")?;
+        let output =
+            Command::new(&postern).arg("check").arg(&file).output().context("cannot start postern")?;
         samples.push(start.elapsed());
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
@@ -100,7 +101,8 @@ fn print_table(figures: &[Figure]) {
 }
 
 fn print_json(figures: &[Figure]) -> Result<()> {
-    let row = |it: &Figure| json!({"what": it.what, "unit": it.unit, "value": it.value, "at_most": it.at_most});
+    let row =
+        |it: &Figure| json!({"what": it.what, "unit": it.unit, "value": it.value, "at_most": it.at_most});
     let rows: Vec<_> = figures.iter().map(row).collect();
     println!("{}", serde_json::to_string_pretty(&rows).context("the result cannot be printed")?);
     Ok(())

@@ -10,16 +10,17 @@ use crate::policy::Direction;
 use crate::port::{PortRange, PortSpec, ProtocolMatch};
 use crate::world::{NamedPort, Workload};
 
-/// The ports for each set of peers that has the same. A name that its workload does not know means nothing there.
+/// Says the ports of each set of peers that has the same. A name that its workload does not know means nothing there.
 pub(super) fn resolve(
     ports: &[PortSpec],
     peers: &Peers,
     direction: Direction,
     subject: &Workload,
     universe: &Universe,
-) -> Vec<(Peers, Vec<PortRange>)> {
+    mut say: impl FnMut(Peers, Vec<PortRange>),
+) {
     if !names_any(ports) || direction == Direction::Ingress {
-        return vec![(peers.clone(), numbers(ports, &subject.ports))];
+        return say(peers.clone(), numbers(ports, &subject.ports));
     }
     let plain = numbers(ports, &[]);
     let mut same: BTreeMap<Vec<PortRange>, BTreeSet<IdentityId>> = BTreeMap::new();
@@ -34,11 +35,11 @@ pub(super) fn resolve(
         Peers::Any => universe.with_ports().for_each(&mut with),
         Peers::Only(ids) => ids.iter().copied().for_each(&mut with),
     }
-    let split = same.into_iter().map(|(ports, ids)| (Peers::Only(Arc::new(ids)), ports));
+    for (ports, ids) in same {
+        say(Peers::Only(Arc::new(ids)), ports);
+    }
     // The numbers that are written mean the same for everyone.
-    let mut split: Vec<(Peers, Vec<PortRange>)> = split.collect();
-    split.push((peers.clone(), plain));
-    split
+    say(peers.clone(), plain);
 }
 
 /// Whether a port is named there.

@@ -37,7 +37,11 @@ impl Selection {
         };
         let own = || {
             let mut own = (*self.away).clone();
-            if *selected { own.insert(*id) } else { own.remove(id) };
+            if *selected {
+                own.insert(*id)
+            } else {
+                own.remove(id)
+            };
             Arc::new(own)
         };
         Arc::clone(self.by_node.entry(name.clone()).or_insert_with(own))
@@ -143,9 +147,7 @@ impl<'t> Bound<'t> {
 
     fn means(&self, id: IdentityId, peer: &Peer, seen: &Seen) -> bool {
         match self {
-            Self::Endpoints { selector, meshed } => {
-                (peer.local || *meshed) && selector.matches(&seen.labels)
-            }
+            Self::Endpoints { selector, meshed } => (peer.local || *meshed) && selector.matches(&seen.labels),
             Self::Nodes(selector) => peer.is_node() && selector.matches(&seen.of_node),
             Self::Prefixes { nets, except } => {
                 matches!(&peer.who, Who::Cidr(net) if within_any(net, nets) && !within_any(net, except))
@@ -229,7 +231,8 @@ mod tests {
     /// One of everything that can be meant.
     fn world() -> World {
         let mut world = World::default();
-        for (name, cluster, address) in [("a", None, "10.0.0.1"), ("b", Some("other".to_owned()), "10.0.0.2")] {
+        for (name, cluster, address) in [("a", None, "10.0.0.1"), ("b", Some("other".to_owned()), "10.0.0.2")]
+        {
             world.set_workload(Workload {
                 name: WorkloadName::parse(name),
                 labels: BTreeMap::from([("app".to_owned(), name.to_owned())]),
@@ -266,12 +269,8 @@ mod tests {
         let values = || ["a", "b", "k1", "other", ""].map(str::to_owned).to_vec();
         let mut selectors = vec![Selector::default()];
         for key in &keys {
-            let operators = [
-                Operator::In(values()),
-                Operator::NotIn(values()),
-                Operator::Exists,
-                Operator::DoesNotExist,
-            ];
+            let operators =
+                [Operator::In(values()), Operator::NotIn(values()), Operator::Exists, Operator::DoesNotExist];
             for operator in operators {
                 let requirement = Requirement { key: key.clone(), operator };
                 let also = Requirement::equals(LabelKey::k8s("app"), "a");

@@ -215,11 +215,18 @@ mod tests {
 
     #[test]
     fn the_prefixes_within_one_stand_beside_each_other() {
-        let nets: Vec<IpNet> =
-            ["0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/16", "10.0.0.0/32", "10.255.255.255/32", "11.0.0.0/8", "fd00::/8"]
-                .iter()
-                .map(|net| net.parse().unwrap())
-                .collect();
+        let nets: Vec<IpNet> = [
+            "0.0.0.0/0",
+            "10.0.0.0/8",
+            "10.0.0.0/16",
+            "10.0.0.0/32",
+            "10.255.255.255/32",
+            "11.0.0.0/8",
+            "fd00::/8",
+        ]
+        .iter()
+        .map(|net| net.parse().unwrap())
+        .collect();
         let mut universe = Universe::default();
         for (id, net) in (1..).map(IdentityId).zip(&nets) {
             universe.insert(id, Peer::new(&Who::Cidr(*net), &World::default(), BTreeSet::new()));

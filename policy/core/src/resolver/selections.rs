@@ -1,18 +1,19 @@
 //! What items select, each set once, and which of them a peer could be in.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::policies::PolicyId;
+use super::slab::Slab;
 use crate::identity::{IdentityId, Who};
 use crate::peer::{Entity, PeerTerm, ServiceTerm};
 use crate::policy::Effect;
 use crate::resolve::terms::{Selection, any_means, select};
 use crate::resolve::universe::{Peer, Universe};
 use crate::selector::index::{Place, SelectorIndex};
-use crate::world::{World, WorkloadName};
+use crate::world::{WorkloadName, World};
 
 /// The handle of a selection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,8 +62,7 @@ impl Services {
 #[derive(Debug, Default)]
 pub(super) struct Selections {
     ids: HashMap<Arc<Wanted>, SelectionId>,
-    entries: BTreeMap<SelectionId, Entry>,
-    next: u32,
+    entries: Slab<Entry>,
     by_labels: SelectorIndex<SelectionId>,
     by_prefix: HashMap<IpNet, BTreeSet<SelectionId>>,
     of_nodes: BTreeSet<SelectionId>,
@@ -84,15 +84,14 @@ impl Selections {
             Some(id) => *id,
             None => self.add(wanted),
         };
-        if let Some(entry) = self.entries.get_mut(&id) {
+        if let Some(entry) = self.entries.get_mut(id.0) {
             entry.users.insert(user);
         }
         id
     }
 
     fn add(&mut self, wanted: Wanted) -> SelectionId {
-        let id = SelectionId(self.next);
-        self.next = self.next.wrapping_add(1);
+        let id = SelectionId(self.entries.reserve());
         let wanted = Arc::new(wanted);
         let mut places = Vec::new();
         for term in &wanted.terms {
@@ -112,18 +111,18 @@ impl Selections {
         self.ids.insert(Arc::clone(&wanted), id);
         self.stale.insert(id);
         let (selection, users) = (Selection::default(), BTreeSet::new());
-        self.entries.insert(id, Entry { wanted, places, selection, users });
+        self.entries.set(id.0, Entry { wanted, places, selection, users });
         id
     }
 
     /// A policy that had the selection is gone.
     pub(super) fn release(&mut self, id: SelectionId, user: PolicyId) {
-        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let Some(entry) = self.entries.get_mut(id.0) else { return };
         entry.users.remove(&user);
         if !entry.users.is_empty() {
             return;
         }
-        let Some(Entry { wanted, places, .. }) = self.entries.remove(&id) else { return };
+        let Some(Entry { wanted, places, .. }) = self.entries.remove(id.0) else { return };
         self.ids.remove(&wanted);
         self.stale.remove(&id);
         for place in &places {
@@ -182,7 +181,7 @@ impl Selections {
             }
         }
         for touched in touched.difference(&self.stale).copied().collect::<Vec<_>>() {
-            let Some(entry) = self.entries.get(&touched) else { continue };
+            let Some(entry) = self.entries.get(touched.0) else { continue };
             if any_means(&entry.wanted.terms, entry.wanted.effect, (id, peer), universe, world) {
                 self.stale.insert(touched);
             }
@@ -217,7 +216,7 @@ impl Selections {
     pub(super) fn settle(&mut self, universe: &Universe, world: &World) -> BTreeSet<PolicyId> {
         let mut changed = BTreeSet::new();
         for id in std::mem::take(&mut self.stale) {
-            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            let Some(entry) = self.entries.get_mut(id.0) else { continue };
             let selection = select(&entry.wanted.terms, entry.wanted.effect, universe, world);
             if !selection.is(&entry.selection) {
                 entry.selection = selection;
@@ -229,15 +228,11 @@ impl Selections {
 
     /// Who is selected, for subjects on a node. Nobody is by a selection that does not exist.
     pub(super) fn seen_from(&mut self, id: SelectionId, node: Option<&str>) -> Arc<BTreeSet<IdentityId>> {
-        self.entries.get_mut(&id).map(|entry| entry.selection.seen_from(node)).unwrap_or_default()
+        self.entries.get_mut(id.0).map(|entry| entry.selection.seen_from(node)).unwrap_or_default()
     }
 }
 
-fn forget<K: Eq + std::hash::Hash>(
-    index: &mut HashMap<K, BTreeSet<SelectionId>>,
-    key: &K,
-    id: SelectionId,
-) {
+fn forget<K: Eq + std::hash::Hash>(index: &mut HashMap<K, BTreeSet<SelectionId>>, key: &K, id: SelectionId) {
     let Some(ids) = index.get_mut(key) else { return };
     ids.remove(&id);
     if ids.is_empty() {

@@ -49,11 +49,7 @@ impl Subjects {
         id
     }
 
-    fn add(
-        &mut self,
-        labels: &Arc<LabelSet>,
-        selects: impl Fn(PolicyId, &LabelSet) -> bool,
-    ) -> SubjectId {
+    fn add(&mut self, labels: &Arc<LabelSet>, selects: impl Fn(PolicyId, &LabelSet) -> bool) -> SubjectId {
         let id = SubjectId(self.next);
         self.next = self.next.wrapping_add(1);
         let candidates = self.selectors.candidates(labels).copied();

@@ -55,18 +55,21 @@ fn inventory(workloads: usize, apps: usize) -> String {
     for namespace in 0..NAMESPACES {
         let name = space(namespace);
         let stage = ["test", "live"].get(namespace % 2).copied().unwrap_or_default();
-        let _ = write!(text, "---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{stage: {stage}}}}}\n");
+        let _ = writeln!(
+            text,
+            "---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{stage: {stage}}}}}"
+        );
         for app in 0..apps {
-            let _ = write!(
+            let _ = writeln!(
                 text,
-                "---\napiVersion: v1\nkind: Service\nmetadata: {{name: app-{app}, namespace: {name}}}\nspec: {{clusterIP: 10.96.{namespace}.{app}, selector: {{app: app-{app}}}}}\n"
+                "---\napiVersion: v1\nkind: Service\nmetadata: {{name: app-{app}, namespace: {name}}}\nspec: {{clusterIP: 10.96.{namespace}.{app}, selector: {{app: app-{app}}}}}"
             );
         }
     }
     for node in 0..NODES {
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "---\napiVersion: v1\nkind: Node\nmetadata: {{name: node-{node}}}\nstatus: {{addresses: [{{type: InternalIP, address: 192.168.0.{}}}]}}\n",
+            "---\napiVersion: v1\nkind: Node\nmetadata: {{name: node-{node}}}\nstatus: {{addresses: [{{type: InternalIP, address: 192.168.0.{}}}]}}",
             node + 1
         );
     }
@@ -107,8 +110,14 @@ fn policy(namespace: usize, index: usize, apps: usize) -> String {
             odd % 199,
             odd % 251
         ),
-        14 => format!("{}  ingress:\n  - fromEntities: [cluster]\n    toPorts:\n    - ports: [{{port: \"9090\", protocol: TCP}}]\n", head(&spaces, &name, &own)),
-        15 => format!("{}  egress:\n  - toEntities: [world]\n    toPorts:\n    - ports: [{{port: \"443\", protocol: TCP}}]\n", head(&spaces, &name, &own)),
+        14 => format!(
+            "{}  ingress:\n  - fromEntities: [cluster]\n    toPorts:\n    - ports: [{{port: \"9090\", protocol: TCP}}]\n",
+            head(&spaces, &name, &own)
+        ),
+        15 => format!(
+            "{}  egress:\n  - toEntities: [world]\n    toPorts:\n    - ports: [{{port: \"443\", protocol: TCP}}]\n",
+            head(&spaces, &name, &own)
+        ),
         16 => format!(
             "{}  egress:\n  - toServices:\n    - k8sService: {{serviceName: {other}, namespace: {}}}\n",
             head(&spaces, &name, &own),
@@ -153,7 +162,7 @@ fn http(namespace: &str, name: &str, own: &str, other: &str, odd: usize) -> Stri
             _ => format!("/static/{odd}/{index}/.*"),
         };
         let method = ["GET", "POST", "PUT"].get(index % 3).copied().unwrap_or_default();
-        let _ = write!(text, "        - {{method: {method}, path: \"{path}\"}}\n");
+        let _ = writeln!(text, "        - {{method: {method}, path: \"{path}\"}}");
     }
     text
 }

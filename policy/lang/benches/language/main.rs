@@ -43,7 +43,8 @@ fn main() {
 
 fn measure(policies: usize, workloads: usize) -> Vec<Figure> {
     let documents = documents::documents(policies, workloads);
-    let size = documents.inventory.text.len() + documents.policies.iter().map(|file| file.text.len()).sum::<usize>();
+    let size =
+        documents.inventory.text.len() + documents.policies.iter().map(|file| file.text.len()).sum::<usize>();
 
     let start = Clock::start();
     let inventory = load_inventory(std::slice::from_ref(&documents.inventory));
@@ -87,9 +88,8 @@ fn measure(policies: usize, workloads: usize) -> Vec<Figure> {
     ];
 
     let mut add = |what, fresh, at_most: Option<f64>| {
-        let clock = Clock::start();
-        let mut samples: Vec<Sample> = (0..CHANGES).map(|index| add_one(&mut resolver, index, fresh)).collect();
-        if std::env::var_os("MEAN").is_some() { eprintln!("{what}: {:?} CPU each, with removal", clock.stop().cpu / 200); }
+        let mut samples: Vec<Sample> =
+            (0..CHANGES).map(|index| add_one(&mut resolver, index, fresh)).collect();
         samples.sort();
         let median = samples.get(CHANGES / 2).expect("there are samples").took;
         let most = samples.last().expect("there are samples");
@@ -189,7 +189,7 @@ fn print_table(figures: &[Figure]) {
     println!("| what | figure | at most |");
     println!("|---|---|---|");
     for figure in figures {
-        let digits = usize::from(figure.unit != "") + usize::from(figure.value < 10.0 && figure.unit != "");
+        let digits = if figure.unit.is_empty() { 0 } else { 2 };
         let promise = figure.at_most.map(|most| format!("{most} {}", figure.unit)).unwrap_or_default();
         println!("| {} | {:.digits$} {} | {promise} |", figure.what, figure.value, figure.unit);
     }
@@ -199,7 +199,9 @@ fn print_json(figures: &[Figure]) {
     let row = |figure: &Figure| {
         let most = figure.at_most.map_or("null".to_owned(), |most| most.to_string());
         let (what, unit, value) = (figure.what, figure.unit, figure.value);
-        format!("  {{\"what\": \"{what}\", \"unit\": \"{unit}\", \"value\": {value:.3}, \"at_most\": {most}}}")
+        format!(
+            "  {{\"what\": \"{what}\", \"unit\": \"{unit}\", \"value\": {value:.3}, \"at_most\": {most}}}"
+        )
     };
     println!("[\n{}\n]", figures.iter().map(row).collect::<Vec<_>>().join(",\n"));
 }
