@@ -22,11 +22,11 @@ pub(super) fn resolve(
     if !names_any(ports) || direction == Direction::Ingress {
         return say(peers.clone(), numbers(ports, &subject.ports));
     }
-    let plain = numbers(ports, &[]);
+    let plain = numbers::<[NamedPort]>(ports, &[]);
     let mut same: BTreeMap<Vec<PortRange>, BTreeSet<IdentityId>> = BTreeMap::new();
     let mut with = |id: IdentityId| {
-        let known = universe.peer(id).map(|peer| &peer.ports);
-        let numbers = numbers(ports, known.into_iter().flatten());
+        let Some(peer) = universe.peer(id) else { return };
+        let numbers = numbers(ports, &peer.ports);
         if numbers != plain {
             same.entry(numbers).or_default().insert(id);
         }
@@ -47,13 +47,16 @@ pub(crate) fn names_any(ports: &[PortSpec]) -> bool {
     ports.iter().any(|port| matches!(port, PortSpec::Named { .. }))
 }
 
-fn numbers<'p>(ports: &[PortSpec], known: impl IntoIterator<Item = &'p NamedPort> + Clone) -> Vec<PortRange> {
+fn numbers<'p, K: ?Sized>(ports: &[PortSpec], known: &'p K) -> Vec<PortRange>
+where
+    &'p K: IntoIterator<Item = &'p NamedPort>,
+{
     let mut numbers: Vec<PortRange> = Vec::with_capacity(ports.len());
     for port in ports {
         match port {
             PortSpec::Numbers(range) => numbers.push(*range),
             PortSpec::Named { protocol, name } => {
-                let named = known.clone().into_iter();
+                let named = known.into_iter();
                 let named = named.filter(|known| known.name == *name && protocol.means(known.protocol));
                 numbers.extend(named.map(|known| PortRange {
                     protocol: ProtocolMatch::Only(known.protocol),

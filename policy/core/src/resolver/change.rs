@@ -146,7 +146,7 @@ impl Resolver {
         let prefixes =
             service.into_iter().flat_map(|service| prefixes::of_service(service, &self.world)).collect();
         self.dirty.services.extend([name.clone()]);
-        self.name_prefixes(Naming::Service(name), prefixes);
+        self.name_prefixes(Naming::Service(name), &prefixes);
     }
 
     /// Sets a CIDR group, whether it was there or not.
@@ -168,7 +168,7 @@ impl Resolver {
     fn group_changed(&mut self, name: String) {
         let group = self.world.cidr_group(&name);
         let prefixes = group.into_iter().flat_map(|group| group.prefixes.iter().copied()).collect();
-        self.name_prefixes(Naming::CidrGroup(name), prefixes);
+        self.name_prefixes(Naming::CidrGroup(name), &prefixes);
         self.selections.groups_changed();
     }
 
@@ -179,7 +179,7 @@ impl Resolver {
         if before == after {
             return;
         }
-        self.name_prefixes(Naming::ApiServers, after.iter().copied().map(IpNet::from).collect());
+        self.name_prefixes(Naming::ApiServers, &after.iter().copied().map(IpNet::from).collect());
         let nodes: Vec<Who> = self.world.nodes().map(|node| Who::Node(node.name.clone())).collect();
         let others = before.symmetric_difference(&after).map(|address| Who::Cidr(IpNet::from(*address)));
         for who in nodes.into_iter().chain(others) {
@@ -249,12 +249,12 @@ impl Resolver {
         }
     }
 
-    fn name_prefixes(&mut self, naming: Naming, prefixes: BTreeSet<IpNet>) {
+    fn name_prefixes(&mut self, naming: Naming, prefixes: &BTreeSet<IpNet>) {
         let before = match prefixes.is_empty() {
             true => self.named.remove(&naming),
             false => self.named.insert(naming, prefixes.clone()),
         };
-        self.exchange_prefixes(&before.unwrap_or_default(), &prefixes);
+        self.exchange_prefixes(&before.unwrap_or_default(), prefixes);
     }
 
     fn exchange_prefixes(&mut self, before: &BTreeSet<IpNet>, after: &BTreeSet<IpNet>) {
