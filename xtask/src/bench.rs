@@ -3,6 +3,7 @@
 //! This counts CPU time, not requests per second: on a shared machine it is the steadier of the two. The subjects
 //! take turns, so that what else the machine does falls on all of them, and the median of the turns counts.
 
+mod language;
 mod load;
 mod node;
 mod subject;
@@ -32,6 +33,11 @@ pub(crate) enum Bench {
         after_help = "Example: cargo xtask bench node\n         cargo xtask bench node --turns 16 -o json"
     )]
     Node(node::NodeArgs),
+    /// Reading and resolving many policies, a change among them, and `postern check` from its start
+    #[command(
+        after_help = "Example: cargo xtask bench language\n         cargo xtask bench language --checks 0 -o json"
+    )]
+    Language(language::LanguageArgs),
 }
 
 /// How long, and how it is printed.
@@ -77,6 +83,7 @@ pub(crate) fn run(workspace: &Workspace, bench: &Bench) -> Result<ExitCode> {
     let args = match bench {
         Bench::Proxy(args) => args,
         Bench::Node(args) => return node::run(workspace, args),
+        Bench::Language(args) => return language::run(workspace, args),
     };
     tools::rust::ensure(workspace)?;
     tools::packages(&[("nginx", "nginx-light"), ("wrk", "wrk"), ("taskset", "util-linux")])?;

@@ -251,14 +251,11 @@ impl Side<'_> {
         rules: &mut Vec<Rule>,
     ) {
         let action = action(effect, rule.http.as_ref(), unenforced.or(rule.unenforced.as_ref()));
-        let split = ports::resolve(&rule.ports, peers, self.direction, self.workload, self.universe);
-        rules.extend(split.into_iter().map(|(peers, ports)| Rule {
-            id: rule.id.clone(),
-            tier: Tier::Normal,
-            peers,
-            ports: Ports::Only(ports),
-            action: action.clone(),
-        }));
+        let say = |peers, ports| {
+            let (id, ports, action) = (rule.id.clone(), Ports::Only(ports), action.clone());
+            rules.push(Rule { id, tier: Tier::Normal, peers, ports, action });
+        };
+        ports::resolve(&rule.ports, peers, self.direction, self.workload, self.universe, say);
     }
 
     fn implicit_host(&self) -> Option<Rule> {

@@ -9,6 +9,7 @@ mod change;
 mod claims;
 mod policies;
 mod selections;
+mod slab;
 mod subjects;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -28,7 +29,7 @@ use crate::world::{Identities, WorkloadName, World, WorldError};
 use claims::Claims;
 pub use claims::Numbering;
 use policies::{Loaded, Policies, PolicyId};
-use selections::{SelectionId, Selections};
+use selections::{SelectionId, Selections, Services};
 use subjects::{SubjectId, Subjects};
 
 /// Policies and a world, and what follows from them.
@@ -79,7 +80,7 @@ struct Dirty {
     /// Which ports have names.
     ports: bool,
     /// What stands behind services.
-    services: bool,
+    services: Services,
 }
 
 impl Resolver {
@@ -158,9 +159,8 @@ impl Resolver {
             self.dirty.policies.extend(naming.map(|(id, _)| id));
         }
         let mut changed = std::mem::take(&mut self.dirty.endpoints);
-        for policy in std::mem::take(&mut self.dirty.policies) {
-            changed.extend(self.subjects.members_of(policy).cloned());
-        }
+        let policies = std::mem::take(&mut self.dirty.policies);
+        changed.extend(self.subjects.members_of(policies).cloned());
         let nodes = std::mem::take(&mut self.dirty.nodes);
         if !nodes.is_empty() {
             let on_these =
@@ -213,15 +213,25 @@ impl Resolver {
 
     /// Makes what is stale anew.
     fn settle(&mut self) {
-        if self.selections.speak_of_services() && std::mem::take(&mut self.dirty.services) {
-            let backends = self.world.all_backends();
-            let owned = backends.filter(|address| self.owners.contains_key(address));
-            let owners = owned.map(|address| (address, self.owner_ids(address))).collect();
-            self.universe.set_owners(owners);
-            self.selections.services_changed();
+        // Unless somebody asks, what has changed stays to be looked at.
+        if self.selections.speak_of_services() {
+            let services = std::mem::take(&mut self.dirty.services);
+            self.own_backends(&services);
+            self.selections.services_changed(&services);
         }
         let changed = self.selections.settle(&self.universe, &self.world);
         self.dirty.policies.extend(changed);
+    }
+
+    /// Says whose the backends of services are.
+    fn own_backends(&mut self, services: &Services) {
+        if matches!(services, Services::Some(names) if names.is_empty()) {
+            return;
+        }
+        let backends = self.world.all_backends();
+        let owned = backends.filter(|address| self.owners.contains_key(address));
+        let owners = owned.map(|address| (address, self.owner_ids(address))).collect();
+        self.universe.set_owners(owners);
     }
 
     fn owner_ids(&self, address: IpAddr) -> BTreeSet<IdentityId> {

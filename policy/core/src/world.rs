@@ -323,9 +323,9 @@ impl World {
         self.backends.values().flatten().copied()
     }
 
-    /// Whether an address is a backend of any service.
-    pub fn is_backend(&self, address: IpAddr) -> bool {
-        self.backends.values().any(|backends| backends.contains(&address))
+    /// The services of which an address is a backend.
+    pub fn services_with_backend(&self, address: IpAddr) -> impl Iterator<Item = &WorkloadName> {
+        self.backends.iter().filter(move |(_, backends)| backends.contains(&address)).map(|(name, _)| name)
     }
 
     /// The namespaces that are known, and their labels.

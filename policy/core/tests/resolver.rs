@@ -4,9 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
-use postern_policy_core::endpoint::EndpointPolicy;
+use postern_policy_core::endpoint::{EndpointPolicy, Peers};
+use postern_policy_core::identity::Who;
 use postern_policy_core::labels::{CLUSTER, LabelKey, NODE, RESERVED};
 use postern_policy_core::peer::{CidrGroupTerm, CidrTerm, Entity, GroupRef, PeerTerm, ServiceTerm};
 use postern_policy_core::policy::{
@@ -265,7 +267,7 @@ fn remembered(resolver: &mut Resolver) -> Said {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 250, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
     #[test]
     fn what_is_remembered_is_what_is_resolved_anew(changes in proptest::collection::vec(change(), 1..30)) {
         let mut resolver = Resolver::new(Numbering::Own);
@@ -301,4 +303,58 @@ proptest! {
         prop_assert_eq!(remembered(&mut bulk), anew(&bulk));
         prop_assert_eq!(bulk.take_changed(), bulk.world().workloads().map(|it| it.name.clone()).collect());
     }
+}
+
+#[test]
+fn a_backend_is_whoever_takes_its_address() {
+    let name = |name: &str| WorkloadName { namespace: "n".to_owned(), name: name.to_owned() };
+    let workload = |name: WorkloadName, addresses: &[&str]| Workload {
+        labels: BTreeMap::from([("app".to_owned(), name.name.clone())]),
+        name,
+        addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+        node: None,
+        service_account: None,
+        cluster: None,
+        ports: Vec::new(),
+    };
+    let service = PeerTerm::Service(ServiceTerm::Named(name("s")));
+    let item = Item {
+        id: RuleId::new("i"),
+        effect: Effect::Allow,
+        peers: PeerSelector::AnyOf(vec![service]),
+        ports: PortSelector::Unnamed,
+        unenforced: None,
+    };
+    let policy = Policy {
+        id: RuleId::new("p"),
+        subject: Subject::Endpoints(Selector::default()),
+        combination: Combination::Union,
+        mode: Mode::Enforced,
+        ingress: Section::default(),
+        egress: Section { default_deny: true, items: vec![item] },
+    };
+    let mut resolver = Resolver::new(Numbering::Own);
+    resolver.set_policies(&RuleId::new("p"), vec![policy]);
+    let (addresses, labels) = (Vec::new(), BTreeMap::new());
+    resolver.set_service(Service { name: name("s"), selector: BTreeMap::new(), addresses, labels });
+    resolver.set_backends(&name("s"), ["10.0.0.9".parse().unwrap()]);
+    resolver.set_workload(workload(name("a"), &["10.0.0.1"]));
+    resolver.take_changed();
+    // An address that nobody has is a prefix of its own.
+    for addresses in [&["10.0.0.2"][..], &["10.0.0.9"], &["10.0.0.3", "10.0.0.9"]] {
+        resolver.set_workload(workload(name("b"), addresses));
+        assert!(resolver.take_changed().contains(&name("b")));
+        let endpoint = resolver.endpoint(&name("a")).unwrap();
+        let Peers::Only(ids) = &endpoint.egress.rules[0].peers else { panic!("not everybody") };
+        assert_eq!(ids.len(), 1, "{addresses:?}");
+        let labels = resolver.world().identity_labels(resolver.world().workload(&name("b")).unwrap());
+        let own = resolver.number(&Who::Workloads(labels)).unwrap();
+        assert_eq!(ids.contains(&own), addresses.contains(&"10.0.0.9"));
+    }
+    // One that two have may be either's: it allows neither.
+    resolver.set_workload(workload(name("a"), &["10.0.0.9"]));
+    assert!(resolver.take_changed().contains(&name("b")));
+    let endpoint = resolver.endpoint(&name("b")).unwrap();
+    assert_eq!(endpoint.egress.rules[0].peers, Peers::Only(Arc::default()), "disputed");
+    assert!(resolver.identities().is_err());
 }

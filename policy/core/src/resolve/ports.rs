@@ -10,22 +10,23 @@ use crate::policy::Direction;
 use crate::port::{PortRange, PortSpec, ProtocolMatch};
 use crate::world::{NamedPort, Workload};
 
-/// The ports for each set of peers that has the same. A name that its workload does not know means nothing there.
+/// Says the ports of each set of peers that has the same. A name that its workload does not know means nothing there.
 pub(super) fn resolve(
     ports: &[PortSpec],
     peers: &Peers,
     direction: Direction,
     subject: &Workload,
     universe: &Universe,
-) -> Vec<(Peers, Vec<PortRange>)> {
+    mut say: impl FnMut(Peers, Vec<PortRange>),
+) {
     if !names_any(ports) || direction == Direction::Ingress {
-        return vec![(peers.clone(), numbers(ports, &subject.ports))];
+        return say(peers.clone(), numbers(ports, &subject.ports));
     }
-    let plain = numbers(ports, &[]);
+    let plain = numbers::<[NamedPort]>(ports, &[]);
     let mut same: BTreeMap<Vec<PortRange>, BTreeSet<IdentityId>> = BTreeMap::new();
     let mut with = |id: IdentityId| {
-        let known = universe.peer(id).map(|peer| &peer.ports);
-        let numbers = numbers(ports, known.into_iter().flatten());
+        let Some(peer) = universe.peer(id) else { return };
+        let numbers = numbers(ports, &peer.ports);
         if numbers != plain {
             same.entry(numbers).or_default().insert(id);
         }
@@ -34,11 +35,11 @@ pub(super) fn resolve(
         Peers::Any => universe.with_ports().for_each(&mut with),
         Peers::Only(ids) => ids.iter().copied().for_each(&mut with),
     }
-    let split = same.into_iter().map(|(ports, ids)| (Peers::Only(Arc::new(ids)), ports));
+    for (ports, ids) in same {
+        say(Peers::Only(Arc::new(ids)), ports);
+    }
     // The numbers that are written mean the same for everyone.
-    let mut split: Vec<(Peers, Vec<PortRange>)> = split.collect();
-    split.push((peers.clone(), plain));
-    split
+    say(peers.clone(), plain);
 }
 
 /// Whether a port is named there.
@@ -46,13 +47,16 @@ pub(crate) fn names_any(ports: &[PortSpec]) -> bool {
     ports.iter().any(|port| matches!(port, PortSpec::Named { .. }))
 }
 
-fn numbers<'p>(ports: &[PortSpec], known: impl IntoIterator<Item = &'p NamedPort> + Clone) -> Vec<PortRange> {
+fn numbers<'p, K: ?Sized>(ports: &[PortSpec], known: &'p K) -> Vec<PortRange>
+where
+    &'p K: IntoIterator<Item = &'p NamedPort>,
+{
     let mut numbers: Vec<PortRange> = Vec::with_capacity(ports.len());
     for port in ports {
         match port {
             PortSpec::Numbers(range) => numbers.push(*range),
             PortSpec::Named { protocol, name } => {
-                let named = known.clone().into_iter();
+                let named = known.into_iter();
                 let named = named.filter(|known| known.name == *name && protocol.means(known.protocol));
                 numbers.extend(named.map(|known| PortRange {
                     protocol: ProtocolMatch::Only(known.protocol),

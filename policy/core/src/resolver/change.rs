@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::selections::Services;
 use super::{Naming, Owner, Placed, Resolver};
 use crate::identity::{IdentityId, Who};
 use crate::labels::LabelSet;
@@ -42,8 +43,8 @@ impl Resolver {
         self.exchange_prefixes(&before, &prefixes);
         let (selections, subjects) = (&mut self.selections, &mut self.subjects);
         let (new, old) = self.policies.exchange(object, policies, selections, subjects);
+        self.dirty.endpoints.extend(self.subjects.members_of(old.iter().copied()).cloned());
         for id in &old {
-            self.dirty.endpoints.extend(self.subjects.members_of(*id).cloned());
             self.dirty.policies.remove(id);
             self.policies.drop(*id, &mut self.selections, &mut self.subjects);
         }
@@ -144,8 +145,8 @@ impl Resolver {
         let service = self.world.service(&name);
         let prefixes =
             service.into_iter().flat_map(|service| prefixes::of_service(service, &self.world)).collect();
-        self.name_prefixes(Naming::Service(name), prefixes);
-        self.dirty.services = true;
+        self.dirty.services.extend([name.clone()]);
+        self.name_prefixes(Naming::Service(name), &prefixes);
     }
 
     /// Sets a CIDR group, whether it was there or not.
@@ -167,7 +168,7 @@ impl Resolver {
     fn group_changed(&mut self, name: String) {
         let group = self.world.cidr_group(&name);
         let prefixes = group.into_iter().flat_map(|group| group.prefixes.iter().copied()).collect();
-        self.name_prefixes(Naming::CidrGroup(name), prefixes);
+        self.name_prefixes(Naming::CidrGroup(name), &prefixes);
         self.selections.groups_changed();
     }
 
@@ -178,7 +179,7 @@ impl Resolver {
         if before == after {
             return;
         }
-        self.name_prefixes(Naming::ApiServers, after.iter().copied().map(IpNet::from).collect());
+        self.name_prefixes(Naming::ApiServers, &after.iter().copied().map(IpNet::from).collect());
         let nodes: Vec<Who> = self.world.nodes().map(|node| Who::Node(node.name.clone())).collect();
         let others = before.symmetric_difference(&after).map(|address| Who::Cidr(IpNet::from(*address)));
         for who in nodes.into_iter().chain(others) {
@@ -190,7 +191,7 @@ impl Resolver {
     ///
     /// Whose number it was before has none then.
     pub fn set_number(&mut self, who: &Who, number: Option<IdentityId>) {
-        self.dirty.services = true;
+        self.dirty.services = Services::Any;
         self.renumber(who, number);
     }
 
@@ -223,9 +224,10 @@ impl Resolver {
             workload.map(|workload| workload.addresses.clone()).unwrap_or_default()
         };
         self.own(&Owner::Workload(name.clone()), &addresses(before), &addresses(after.as_ref()));
-        let mut services = self.world.services_of(&name.namespace);
-        self.dirty.services |= services
-            .any(|service| before.iter().copied().chain(&after).any(|workload| service.selects(workload)));
+        let selects =
+            |service: &&Service| before.into_iter().chain(&after).any(|workload| service.selects(workload));
+        let services = self.world.services_of(&name.namespace).filter(selects);
+        self.dirty.services.extend(services.map(|service| service.name.clone()));
         self.dirty.endpoints.insert(name.clone());
     }
 
@@ -241,16 +243,18 @@ impl Resolver {
         for address in has.iter().map(IpAddr::to_canonical) {
             self.owners.entry(address).or_default().insert(owner.clone());
         }
-        let backend = |address: &IpAddr| self.world.is_backend(address.to_canonical());
-        self.dirty.services |= had.iter().chain(has).any(backend);
+        for address in had.iter().chain(has) {
+            let services = self.world.services_with_backend(address.to_canonical());
+            self.dirty.services.extend(services.cloned());
+        }
     }
 
-    fn name_prefixes(&mut self, naming: Naming, prefixes: BTreeSet<IpNet>) {
+    fn name_prefixes(&mut self, naming: Naming, prefixes: &BTreeSet<IpNet>) {
         let before = match prefixes.is_empty() {
             true => self.named.remove(&naming),
             false => self.named.insert(naming, prefixes.clone()),
         };
-        self.exchange_prefixes(&before.unwrap_or_default(), &prefixes);
+        self.exchange_prefixes(&before.unwrap_or_default(), prefixes);
     }
 
     fn exchange_prefixes(&mut self, before: &BTreeSet<IpNet>, after: &BTreeSet<IpNet>) {

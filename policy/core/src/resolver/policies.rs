@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::selections::{SelectionId, Selections};
+use super::slab::Slab;
 use super::subjects::Subjects;
 use crate::policy::{Direction, Item, Mode, Policy, PortSelector, RuleId, Subject};
 use crate::resolve::{named_terms, names_any};
@@ -43,17 +44,16 @@ impl Loaded {
 #[derive(Debug, Default)]
 pub(super) struct Policies {
     objects: BTreeMap<RuleId, Vec<PolicyId>>,
-    loaded: BTreeMap<PolicyId, Loaded>,
-    next: u32,
+    loaded: Slab<Loaded>,
 }
 
 impl Policies {
     pub(super) fn get(&self, id: PolicyId) -> Option<&Loaded> {
-        self.loaded.get(&id)
+        self.loaded.get(id.0)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (PolicyId, &Loaded)> {
-        self.loaded.iter().map(|(id, loaded)| (*id, loaded))
+        self.loaded.iter().map(|(id, loaded)| (PolicyId(id), loaded))
     }
 
     /// Every policy, by object.
@@ -76,8 +76,7 @@ impl Policies {
     ) -> (Vec<PolicyId>, Vec<PolicyId>) {
         let mut new = Vec::with_capacity(policies.len());
         for (index, policy) in policies.into_iter().enumerate() {
-            let id = PolicyId(self.next);
-            self.next = self.next.wrapping_add(1);
+            let id = PolicyId(self.loaded.reserve());
             let mut select =
                 |item: &Item| named_terms(item).map(|terms| selections.acquire(terms, item.effect, id));
             let ingress = policy.section(Direction::Ingress).items.iter().map(&mut select).collect();
@@ -87,7 +86,7 @@ impl Policies {
                 Subject::Nodes(_) => None,
             };
             let place = (object.clone(), index);
-            self.loaded.insert(id, Loaded { place, policy, ingress, egress, subject });
+            self.loaded.set(id.0, Loaded { place, policy, ingress, egress, subject });
             new.push(id);
         }
         let old = match new.is_empty() {
@@ -104,7 +103,7 @@ impl Policies {
         selections: &mut Selections,
         subjects: &mut Subjects,
     ) -> Option<Policy> {
-        let loaded = self.loaded.remove(&id)?;
+        let loaded = self.loaded.remove(id.0)?;
         if let Some(place) = &loaded.subject {
             subjects.remove_policy(id, place);
         }

@@ -1,18 +1,19 @@
 //! What items select, each set once, and which of them a peer could be in.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::policies::PolicyId;
+use super::slab::Slab;
 use crate::identity::{IdentityId, Who};
-use crate::peer::{Entity, PeerTerm};
+use crate::peer::{Entity, PeerTerm, ServiceTerm};
 use crate::policy::Effect;
 use crate::resolve::terms::{Selection, any_means, select};
 use crate::resolve::universe::{Peer, Universe};
 use crate::selector::index::{Place, SelectorIndex};
-use crate::world::World;
+use crate::world::{WorkloadName, World};
 
 /// The handle of a selection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,18 +35,42 @@ struct Entry {
     users: BTreeSet<PolicyId>,
 }
 
+/// The services behind which other peers stand than before.
+#[derive(Debug)]
+pub(super) enum Services {
+    /// These.
+    Some(BTreeSet<WorkloadName>),
+    /// Any.
+    Any,
+}
+
+impl Default for Services {
+    fn default() -> Self {
+        Self::Some(BTreeSet::new())
+    }
+}
+
+impl Services {
+    pub(super) fn extend(&mut self, names: impl IntoIterator<Item = WorkloadName>) {
+        if let Self::Some(known) = self {
+            known.extend(names);
+        }
+    }
+}
+
 /// All selections.
 #[derive(Debug, Default)]
 pub(super) struct Selections {
     ids: HashMap<Arc<Wanted>, SelectionId>,
-    entries: BTreeMap<SelectionId, Entry>,
-    next: u32,
+    entries: Slab<Entry>,
     by_labels: SelectorIndex<SelectionId>,
     by_prefix: HashMap<IpNet, BTreeSet<SelectionId>>,
     of_nodes: BTreeSet<SelectionId>,
     of_workloads: BTreeSet<SelectionId>,
     of_outside: BTreeSet<SelectionId>,
     of_groups: BTreeSet<SelectionId>,
+    /// Those that speak of services by their names, and those that do so otherwise.
+    of_named_services: HashMap<WorkloadName, BTreeSet<SelectionId>>,
     of_services: BTreeSet<SelectionId>,
     /// Those that must be made anew before they are used.
     stale: BTreeSet<SelectionId>,
@@ -59,15 +84,14 @@ impl Selections {
             Some(id) => *id,
             None => self.add(wanted),
         };
-        if let Some(entry) = self.entries.get_mut(&id) {
+        if let Some(entry) = self.entries.get_mut(id.0) {
             entry.users.insert(user);
         }
         id
     }
 
     fn add(&mut self, wanted: Wanted) -> SelectionId {
-        let id = SelectionId(self.next);
-        self.next = self.next.wrapping_add(1);
+        let id = SelectionId(self.entries.reserve());
         let wanted = Arc::new(wanted);
         let mut places = Vec::new();
         for term in &wanted.terms {
@@ -77,6 +101,9 @@ impl Selections {
             if let PeerTerm::Cidr(cidr) = term {
                 self.by_prefix.entry(cidr.net).or_default().insert(id);
             }
+            if let PeerTerm::Service(ServiceTerm::Named(name)) = term {
+                self.of_named_services.entry(name.clone()).or_default().insert(id);
+            }
             for kind in self.kinds(term) {
                 kind.insert(id);
             }
@@ -84,31 +111,30 @@ impl Selections {
         self.ids.insert(Arc::clone(&wanted), id);
         self.stale.insert(id);
         let (selection, users) = (Selection::default(), BTreeSet::new());
-        self.entries.insert(id, Entry { wanted, places, selection, users });
+        self.entries.set(id.0, Entry { wanted, places, selection, users });
         id
     }
 
     /// A policy that had the selection is gone.
     pub(super) fn release(&mut self, id: SelectionId, user: PolicyId) {
-        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let Some(entry) = self.entries.get_mut(id.0) else { return };
         entry.users.remove(&user);
         if !entry.users.is_empty() {
             return;
         }
-        let Some(Entry { wanted, places, .. }) = self.entries.remove(&id) else { return };
+        let Some(Entry { wanted, places, .. }) = self.entries.remove(id.0) else { return };
         self.ids.remove(&wanted);
         self.stale.remove(&id);
         for place in &places {
             self.by_labels.remove(place, &id);
         }
         for term in &wanted.terms {
-            if let PeerTerm::Cidr(cidr) = term
-                && let Some(ids) = self.by_prefix.get_mut(&cidr.net)
-            {
-                ids.remove(&id);
-                if ids.is_empty() {
-                    self.by_prefix.remove(&cidr.net);
+            match term {
+                PeerTerm::Cidr(cidr) => forget(&mut self.by_prefix, &cidr.net, id),
+                PeerTerm::Service(ServiceTerm::Named(name)) => {
+                    forget(&mut self.of_named_services, name, id);
                 }
+                _ => {}
             }
             for kind in self.kinds(term) {
                 kind.remove(&id);
@@ -135,7 +161,8 @@ impl Selections {
             PeerTerm::Entity(
                 Entity::Ingress | Entity::Health | Entity::Init | Entity::Unmanaged | Entity::None,
             ) => Vec::new(),
-            PeerTerm::Service(_) => vec![&mut self.of_services],
+            PeerTerm::Service(ServiceTerm::Named(_)) => Vec::new(),
+            PeerTerm::Service(ServiceTerm::Labels { .. }) => vec![&mut self.of_services],
         }
     }
 
@@ -154,7 +181,7 @@ impl Selections {
             }
         }
         for touched in touched.difference(&self.stale).copied().collect::<Vec<_>>() {
-            let Some(entry) = self.entries.get(&touched) else { continue };
+            let Some(entry) = self.entries.get(touched.0) else { continue };
             if any_means(&entry.wanted.terms, entry.wanted.effect, (id, peer), universe, world) {
                 self.stale.insert(touched);
             }
@@ -166,21 +193,30 @@ impl Selections {
         self.stale.extend(&self.of_groups);
     }
 
-    /// What stands behind services is another.
-    pub(super) fn services_changed(&mut self) {
+    /// What stands behind these services is another, or behind any.
+    pub(super) fn services_changed(&mut self, services: &Services) {
+        match services {
+            Services::Some(names) if names.is_empty() => return,
+            Services::Some(names) => {
+                let named = names.iter().filter_map(|name| self.of_named_services.get(name));
+                self.stale.extend(named.flatten());
+            }
+            Services::Any => self.stale.extend(self.of_named_services.values().flatten()),
+        }
+        // Which service has which labels may be another too.
         self.stale.extend(&self.of_services);
     }
 
     /// Whether any selection speaks of services.
     pub(super) fn speak_of_services(&self) -> bool {
-        !self.of_services.is_empty()
+        !(self.of_services.is_empty() && self.of_named_services.is_empty())
     }
 
     /// Makes those anew that are stale, and names the policies that have one which became another.
     pub(super) fn settle(&mut self, universe: &Universe, world: &World) -> BTreeSet<PolicyId> {
         let mut changed = BTreeSet::new();
         for id in std::mem::take(&mut self.stale) {
-            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            let Some(entry) = self.entries.get_mut(id.0) else { continue };
             let selection = select(&entry.wanted.terms, entry.wanted.effect, universe, world);
             if !selection.is(&entry.selection) {
                 entry.selection = selection;
@@ -192,6 +228,14 @@ impl Selections {
 
     /// Who is selected, for subjects on a node. Nobody is by a selection that does not exist.
     pub(super) fn seen_from(&mut self, id: SelectionId, node: Option<&str>) -> Arc<BTreeSet<IdentityId>> {
-        self.entries.get_mut(&id).map(|entry| entry.selection.seen_from(node)).unwrap_or_default()
+        self.entries.get_mut(id.0).map(|entry| entry.selection.seen_from(node)).unwrap_or_default()
+    }
+}
+
+fn forget<K: Eq + std::hash::Hash>(index: &mut HashMap<K, BTreeSet<SelectionId>>, key: &K, id: SelectionId) {
+    let Some(ids) = index.get_mut(key) else { return };
+    ids.remove(&id);
+    if ids.is_empty() {
+        index.remove(key);
     }
 }

@@ -109,9 +109,13 @@ impl Subjects {
         self.entries.get(&id).into_iter().flat_map(|subject| subject.policies.iter().copied())
     }
 
-    /// The workloads that a policy selects.
-    pub(super) fn members_of(&self, policy: PolicyId) -> impl Iterator<Item = &WorkloadName> {
-        let selected = self.selected.get(&policy).into_iter().flatten();
-        selected.filter_map(|id| self.entries.get(id)).flat_map(|subject| &subject.members)
+    /// The workloads that any of these policies selects.
+    pub(super) fn members_of(
+        &self,
+        policies: impl IntoIterator<Item = PolicyId>,
+    ) -> impl Iterator<Item = &WorkloadName> {
+        let selected = policies.into_iter().filter_map(|policy| self.selected.get(&policy)).flatten();
+        let selected: BTreeSet<SubjectId> = selected.copied().collect();
+        selected.into_iter().filter_map(|id| self.entries.get(&id)).flat_map(|subject| &subject.members)
     }
 }

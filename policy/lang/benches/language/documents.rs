@@ -37,7 +37,8 @@ pub(crate) fn documents(policies: usize, workloads: usize) -> Documents {
 pub(crate) fn one_more(index: usize, fresh: bool) -> String {
     let app = if fresh { format!("new-{index}") } else { "app-0".to_owned() };
     let address = format!("10.200.{}.{}", index / 250, index % 250 + 1);
-    workload(&format!("more-{index}"), &space(index % NAMESPACES), &app, index, &address)
+    // The first workload of each namespace has the tier that this number gives.
+    workload(&format!("more-{index}"), &space(index % NAMESPACES), &app, index % NAMESPACES, &address)
 }
 
 /// Another version of a policy.
@@ -54,21 +55,21 @@ fn inventory(workloads: usize, apps: usize) -> String {
     for namespace in 0..NAMESPACES {
         let name = space(namespace);
         let stage = ["test", "live"].get(namespace % 2).copied().unwrap_or_default();
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{stage: {stage}}}}}\n"
+            "---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{stage: {stage}}}}}"
         );
         for app in 0..apps {
-            let _ = write!(
+            let _ = writeln!(
                 text,
-                "---\napiVersion: v1\nkind: Service\nmetadata: {{name: app-{app}, namespace: {name}}}\nspec: {{clusterIP: 10.96.{namespace}.{app}, selector: {{app: app-{app}}}}}\n"
+                "---\napiVersion: v1\nkind: Service\nmetadata: {{name: app-{app}, namespace: {name}}}\nspec: {{clusterIP: 10.96.{namespace}.{app}, selector: {{app: app-{app}}}}}"
             );
         }
     }
     for node in 0..NODES {
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "---\napiVersion: v1\nkind: Node\nmetadata: {{name: node-{node}}}\nstatus: {{addresses: [{{type: InternalIP, address: 192.168.0.{}}}]}}\n",
+            "---\napiVersion: v1\nkind: Node\nmetadata: {{name: node-{node}}}\nstatus: {{addresses: [{{type: InternalIP, address: 192.168.0.{}}}]}}",
             node + 1
         );
     }
@@ -161,7 +162,7 @@ fn http(namespace: &str, name: &str, own: &str, other: &str, odd: usize) -> Stri
             _ => format!("/static/{odd}/{index}/.*"),
         };
         let method = ["GET", "POST", "PUT"].get(index % 3).copied().unwrap_or_default();
-        let _ = write!(text, "        - {{method: {method}, path: \"{path}\"}}\n");
+        let _ = writeln!(text, "        - {{method: {method}, path: \"{path}\"}}");
     }
     text
 }
