@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{bundle, check, demo, explain, filter, proxy};
+use crate::{bundle, check, demo, diff, explain, filter, proxy};
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 findings or denied, 2 usage, 3 cannot run.
@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Check(check::Args),
     /// Say what happens to a connection or request, and why
     Explain(explain::Args),
+    /// Say who gains and who loses what between two sets of policies
+    Diff(diff::Args),
     /// Compile policies to the filter's configuration, or to a manifest that carries it
     Bundle(bundle::Args),
     /// The filter itself

@@ -7,6 +7,7 @@ mod config_file;
 #[cfg(feature = "controller")]
 mod controller;
 mod demo;
+mod diff;
 mod explain;
 mod filter;
 #[cfg(feature = "cluster")]
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Controller(args) => controller::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Bundle(args) => bundle::run(&args),
         Command::Filter(args) => filter::run(&args),
     };
