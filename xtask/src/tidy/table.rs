@@ -97,7 +97,7 @@ pub(super) const TABLE: &[Row] = &[
     },
     Row {
         folder: "controller/api",
-        may: May::Only(&[]),
+        may: May::Only(&["policy/lang"]),
         never: &["tokio", "kube-client", "wasmtime", "aya"],
         why: "the resources as types: whoever reads them needs no client",
     },

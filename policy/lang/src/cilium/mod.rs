@@ -21,6 +21,8 @@ mod services;
 mod tests;
 mod tls;
 
+pub(crate) use selectors::names_a_place;
+
 use postern_policy_core::policy::{Direction, Effect, RuleId};
 
 use crate::decode::{Object, Reader};

@@ -78,7 +78,7 @@ fn in_some_namespace() -> Requirement {
 }
 
 /// Whether a peer selector says itself where to look.
-fn names_a_place(selector: &Selector) -> bool {
+pub(crate) fn names_a_place(selector: &Selector) -> bool {
     selector.requirements.iter().any(|Requirement { key, .. }| {
         key.key == NAMESPACE
             || key.key.strip_prefix(NAMESPACE_LABELS).is_some_and(|rest| rest.starts_with('.'))
