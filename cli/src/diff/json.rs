@@ -11,6 +11,7 @@ use serde::Serialize;
 
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
+    /// Whether nothing changes at all, listed or not.
     unchanged: bool,
     workloads: usize,
     pairs: usize,
@@ -95,10 +96,10 @@ struct SaidJson<'a> {
 }
 
 impl<'a> Document<'a> {
-    pub(super) fn new(report: &'a Report) -> Self {
+    pub(super) fn new(report: &'a Report, unchanged: bool) -> Self {
         let count = |effect| report.changes.iter().filter(|change| change.effect == effect).count();
         Self {
-            unchanged: report.is_unchanged(),
+            unchanged,
             workloads: report.workloads,
             pairs: report.pairs,
             gained: count(Effect::Gained),

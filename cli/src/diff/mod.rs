@@ -82,11 +82,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut report = diff(old, new).map_err(|error| anyhow!("cannot compare: {error}"))?;
     let fails = |effect: Effect| args.fail_on.is_none_or(|way| way.means(effect));
     let shown = |effect: Effect| args.only.is_none_or(|way| way.means(effect));
+    let unchanged = report.is_unchanged();
     report.changes.retain(|change| shown(change.effect));
     report.undecided.retain(|open| shown(open.effect));
     let failed = has(&report, &fails);
     match args.output {
-        Format::Json => print_json(&json::Document::new(&report))?,
+        Format::Json => print_json(&json::Document::new(&report, unchanged))?,
         Format::Human => print(&text::human(&report, args.only.map(wording)))?,
     }
     Ok(if failed { Outcome::Findings } else { Outcome::Ok })
