@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{bundle, check, convert, demo, explain, filter, proxy, test};
+use crate::{bundle, check, convert, demo, diff, explain, filter, proxy, test};
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 findings or denied, 2 usage, 3 cannot run.
@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Explain(explain::Args),
     /// Hold policies against cases: who may reach what, and who may not
     Test(test::Args),
+    /// Say who gains and who loses what between two sets of policies
+    Diff(diff::Args),
     /// Write policies of older and foreign dialects as cilium.io/v2
     Convert(convert::Args),
     /// Compile policies to the filter's configuration, or to a manifest that carries it

@@ -8,6 +8,7 @@ mod config_file;
 mod controller;
 mod convert;
 mod demo;
+mod diff;
 mod explain;
 mod filter;
 #[cfg(feature = "cluster")]
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Bundle(args) => bundle::run(&args),
         Command::Filter(args) => filter::run(&args),

@@ -10,6 +10,9 @@ use regex_automata::{Anchored, Input, MatchKind};
 
 use crate::budget::{Budget, EXPRESSION, Open, STATES};
 
+/// Some values of a language, or why they are not known.
+type Values = Result<Vec<Vec<u8>>, Open>;
+
 /// An expression's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PatternId(usize);
@@ -26,7 +29,7 @@ pub(crate) struct Language {
 pub(crate) struct Automata {
     numbers: BTreeMap<String, PatternId>,
     list: Vec<Automaton>,
-    known: HashMap<(Language, usize), Result<Vec<Vec<u8>>, Open>>,
+    known: HashMap<(Language, usize), Values>,
 }
 
 #[derive(Debug)]

@@ -112,7 +112,8 @@ fn segments(
         match segments.last_mut() {
             Some(last) if last.allowed == allowed => {}
             _ => {
-                segments.push(Segment { ports: PortSpan { protocol, first: start, last: all.last }, allowed })
+                segments
+                    .push(Segment { ports: PortSpan { protocol, first: start, last: all.last }, allowed });
             }
         }
     }

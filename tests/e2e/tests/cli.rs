@@ -43,7 +43,9 @@ fn written(text: &str) -> (TempDir, String) {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in ["demo", "proxy", "check", "explain", "test", "bundle", "filter", "filter export"] {
+    for command in
+        ["demo", "proxy", "check", "explain", "test", "diff", "convert", "bundle", "filter", "filter export"]
+    {
         let args: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let ran = run(0, &args);
         contains(&ran.stdout, &["Example", &format!("  postern {command}"), "Usage: postern"]);

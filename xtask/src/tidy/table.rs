@@ -177,6 +177,7 @@ pub(super) const FOR_TESTS: &[(&str, &[&str], &str)] = &[
         &["policy/core", "policy/lang"],
         "a conversion is right when both versions resolve to the same verdicts",
     ),
+    ("policy/diff", &["policy/lang"], "the edits that people make are edits of documents"),
     (
         "tests/oracle",
         &["policy/core", "policy/lang", "policy/wire"],
