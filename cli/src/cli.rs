@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{bundle, check, demo, explain, filter, proxy};
+use crate::{bundle, check, convert, demo, explain, filter, proxy};
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 findings or denied, 2 usage, 3 cannot run.
@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Check(check::Args),
     /// Say what happens to a connection or request, and why
     Explain(explain::Args),
+    /// Write policies of older and foreign dialects as cilium.io/v2
+    Convert(convert::Args),
     /// Compile policies to the filter's configuration, or to a manifest that carries it
     Bundle(bundle::Args),
     /// The filter itself

@@ -6,6 +6,7 @@ mod cli;
 mod config_file;
 #[cfg(feature = "controller")]
 mod controller;
+mod convert;
 mod demo;
 mod explain;
 mod filter;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Controller(args) => controller::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Convert(args) => convert::run(&args),
         Command::Bundle(args) => bundle::run(&args),
         Command::Filter(args) => filter::run(&args),
     };

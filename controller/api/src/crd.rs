@@ -9,7 +9,7 @@ use kube::core::crd::{MergeError, merge_crds};
 use kube::{CustomResourceExt, Resource};
 
 use crate::identity::PosternIdentity;
-use crate::yaml;
+use postern_policy_lang::yaml_text;
 use crate::{v1, v2};
 
 /// The path that conversion reviews are sent to.
@@ -99,7 +99,7 @@ pub fn files() -> Result<Vec<(String, String)>, FilesError> {
         .map(|crd| {
             let name = format!("{}.yaml", crd.metadata.name.as_deref().unwrap_or(&crd.spec.names.plural));
             let header = "# Written by a test of controller/api: POSTERN_UPDATE=1 cargo test -p postern-controller-api\n";
-            Ok((name, format!("{header}{}", yaml::document(&serde_json::to_value(&crd)?))))
+            Ok((name, format!("{header}{}", yaml_text::document(&serde_json::to_value(&crd)?))))
         })
         .collect()
 }

@@ -12,7 +12,6 @@ mod schema;
 pub mod status;
 pub mod v1;
 pub mod v2;
-mod yaml;
 
 /// The group of the policies.
 pub const POLICY_GROUP: &str = "cilium.io";

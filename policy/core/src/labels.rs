@@ -23,7 +23,7 @@ pub const DEFAULT_CLUSTER: &str = "default";
 pub const SERVICE_ACCOUNT: &str = "io.cilium.k8s.policy.serviceaccount";
 
 /// A label's key as a selector writes it: `k8s:app`, `reserved:world`, or `app` for any source.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LabelKey {
     /// The source, or `None` where any source will do.
     pub source: Option<String>,
@@ -82,13 +82,18 @@ impl LabelSet {
             .map(String::as_str)
     }
 
+    /// Every label as its source, its key and its value, in order.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.0.iter().flat_map(|(source, labels)| {
+            labels.iter().map(move |(key, value)| (source.as_str(), key.as_str(), value.as_str()))
+        })
+    }
+
     /// Every label as `source:key=value`, in order.
     pub fn iter(&self) -> impl Iterator<Item = String> {
-        self.0.iter().flat_map(|(source, labels)| {
-            labels.iter().map(move |(key, value)| match value.as_str() {
-                "" => format!("{source}:{key}"),
-                value => format!("{source}:{key}={value}"),
-            })
+        self.entries().map(|(source, key, value)| match value {
+            "" => format!("{source}:{key}"),
+            value => format!("{source}:{key}={value}"),
         })
     }
 }

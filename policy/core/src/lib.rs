@@ -24,6 +24,7 @@ pub mod policy;
 pub mod port;
 pub mod prefixes;
 pub mod resolve;
+pub mod resolver;
 pub mod selector;
 pub mod set;
 pub mod world;

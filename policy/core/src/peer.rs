@@ -6,7 +6,7 @@ use crate::selector::Selector;
 use crate::world::WorkloadName;
 
 /// One way of naming peers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PeerTerm {
     /// By labels, as identities have them. Workloads of other clusters are selected only if the cluster's
     /// label is among the requirements.
@@ -24,7 +24,7 @@ pub enum PeerTerm {
 }
 
 /// A prefix without some parts of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CidrTerm {
     /// The prefix, without host bits.
     pub net: IpNet,
@@ -33,7 +33,7 @@ pub struct CidrTerm {
 }
 
 /// The prefixes of groups without some parts of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CidrGroupTerm {
     /// Which groups.
     pub groups: GroupRef,
@@ -42,7 +42,7 @@ pub struct CidrGroupTerm {
 }
 
 /// Which CIDR groups are meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum GroupRef {
     /// The one of this name.
     Named(String),
@@ -51,7 +51,7 @@ pub enum GroupRef {
 }
 
 /// Which services are meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ServiceTerm {
     /// The one of this name.
     Named(WorkloadName),

@@ -171,7 +171,7 @@ pub struct Item {
 }
 
 /// What an item does to what it matches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// Lets it pass, or lets HTTP rules decide.
     Allow,

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::peer::PeerTerm;
 use crate::policy::{PeerSelector, Policy};
-use crate::world::World;
+use crate::world::{Service, World};
 
 /// Every prefix that a policy, a CIDR group, the backends of a service or the address of an API server names.
 pub fn prefixes(policies: &[Policy], world: &World) -> BTreeSet<IpNet> {
@@ -21,9 +21,14 @@ pub fn prefixes(policies: &[Policy], world: &World) -> BTreeSet<IpNet> {
 /// The prefixes that the world names.
 pub fn of_world(world: &World) -> BTreeSet<IpNet> {
     let groups = world.cidr_groups().flat_map(|group| group.prefixes.iter().copied());
-    let bare = |service: &&crate::world::Service| service.selector.is_empty();
-    let backends = world.services().filter(bare).flat_map(|service| world.backends(&service.name));
-    groups.chain(backends.chain(world.api_servers().iter().copied()).map(IpNet::from)).collect()
+    let services = world.services().flat_map(|service| of_service(service, world));
+    groups.chain(services).chain(world.api_servers().iter().copied().map(IpNet::from)).collect()
+}
+
+/// The prefixes that a service names: its backends, if it has no selector.
+pub fn of_service(service: &Service, world: &World) -> impl Iterator<Item = IpNet> {
+    let bare = service.selector.is_empty();
+    world.backends(&service.name).filter(move |_| bare).map(IpNet::from)
 }
 
 /// The prefixes that a policy names.

@@ -1,26 +1,33 @@
 //! Resolution: policies and a world in, one endpoint policy a workload out.
 
-mod peers;
 mod ports;
+pub(crate) mod terms;
+pub(crate) mod universe;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::endpoint::{Action, DirectionPolicy, EndpointPolicy, Peers, Ports, Rule, Tier};
+use crate::identity::Who;
 use crate::labels::LabelSet;
-use crate::peer::PeerTerm;
+use crate::peer::{Entity, PeerTerm};
 use crate::policy::{
     Combination, Direction, Effect, Item, Mode, OrderedTier, PeerSelector, Policy, PortRule, PortSelector,
     RuleId, Section, Subject,
 };
 use crate::world::{Identities, Workload, World};
 
-use peers::PeerResolver;
+pub(crate) use ports::names_any;
+use terms::select;
+use universe::Universe;
 
 /// The name of the rule that lets a workload's own node reach it, so that health checks work.
 pub const IMPLICIT_HOST: &str = "implicit/host";
 
 /// What the enforced ones of `policies` say of `workload`. A workload of another cluster is somebody else's.
+///
+/// For many workloads, or for a world that changes, a [`Resolver`](crate::resolver::Resolver) says the same
+/// and remembers what they have in common.
 pub fn resolve(
     policies: &[Policy],
     world: &World,
@@ -52,11 +59,66 @@ fn resolve_selected<'p>(
     workload: &Workload,
 ) -> EndpointPolicy {
     let labels = world.identity_labels(workload);
-    let mut selecting: Vec<&Policy> = policies.filter(|policy| policy.selects(workload, &labels)).collect();
+    let universe = Universe::of(world, identities);
+    let peers = |item: &Item| {
+        item_peers(item, |terms| {
+            select(terms, item.effect, &universe, world).seen_from(workload.node.as_deref())
+        })
+    };
+    let selecting = policies.filter(|policy| policy.selects(workload, &labels)).map(|policy| Selecting {
+        policy,
+        ingress: policy.ingress.items.iter().map(peers).collect(),
+        egress: policy.egress.items.iter().map(peers).collect(),
+    });
+    compose(workload, selecting.collect(), &universe)
+}
+
+/// Who the peers of an item are, where `select` knows who its terms select.
+pub(crate) fn item_peers(
+    item: &Item,
+    select: impl FnOnce(&[PeerTerm]) -> Arc<BTreeSet<crate::identity::IdentityId>>,
+) -> Peers {
+    match named_terms(item) {
+        None => Peers::Any,
+        Some(terms) => Peers::Only(select(terms)),
+    }
+}
+
+/// The terms of an item that does not speak of everybody.
+pub(crate) fn named_terms(item: &Item) -> Option<&[PeerTerm]> {
+    match &item.peers {
+        PeerSelector::Unnamed => None,
+        PeerSelector::AnyOf(terms) if terms.contains(&PeerTerm::Entity(Entity::All)) => None,
+        PeerSelector::AnyOf(terms) => Some(terms),
+    }
+}
+
+/// A policy that selects the subject, and the peers of each of its items as the subject sees them.
+pub(crate) struct Selecting<'p> {
+    pub(crate) policy: &'p Policy,
+    pub(crate) ingress: Vec<Peers>,
+    pub(crate) egress: Vec<Peers>,
+}
+
+impl Selecting<'_> {
+    fn items(&self, direction: Direction) -> impl Iterator<Item = (&Item, &Peers)> {
+        let peers = match direction {
+            Direction::Ingress => &self.ingress,
+            Direction::Egress => &self.egress,
+        };
+        self.policy.section(direction).items.iter().zip(peers)
+    }
+}
+
+/// What these policies together say of a workload. In the normal tier their order is kept.
+pub(crate) fn compose(
+    workload: &Workload,
+    mut selecting: Vec<Selecting<'_>>,
+    universe: &Universe,
+) -> EndpointPolicy {
     // A stable sort: the policies of one tier that are not ordered stay as they came.
-    selecting.sort_by(|a, b| order(a).cmp(&order(b)));
-    let peers = PeerResolver::new(world, identities, workload);
-    let direction = |direction: Direction| direction_policy(&selecting, direction, &peers);
+    selecting.sort_by(|a, b| order(a.policy).cmp(&order(b.policy)));
+    let direction = |direction| Side { direction, workload, universe }.policy(&selecting);
     EndpointPolicy {
         name: workload.name.clone(),
         addresses: workload.addresses.clone(),
@@ -100,101 +162,127 @@ impl Policy {
     }
 }
 
-fn direction_policy(
-    selecting: &[&Policy],
+/// One direction of one workload.
+struct Side<'w> {
     direction: Direction,
-    peers: &PeerResolver<'_>,
-) -> DirectionPolicy {
-    let default_deny = selecting.iter().any(|policy| policy.section(direction).default_deny);
-    let mut rules: Vec<Rule> = Vec::new();
-    for policy in selecting {
-        let section = policy.section(direction);
-        let said = match policy.combination {
-            Combination::Union | Combination::Ordered { .. } => {
-                section.items.iter().flat_map(|item| union(item, direction, peers)).collect()
+    workload: &'w Workload,
+    universe: &'w Universe,
+}
+
+impl Side<'_> {
+    fn policy(&self, selecting: &[Selecting<'_>]) -> DirectionPolicy {
+        let default_deny =
+            selecting.iter().any(|selecting| selecting.policy.section(self.direction).default_deny);
+        let mut rules: Vec<Rule> = Vec::new();
+        for selecting in selecting {
+            let from = rules.len();
+            match selecting.policy.combination {
+                Combination::Union | Combination::Ordered { .. } => {
+                    for (item, peers) in selecting.items(self.direction) {
+                        self.union(item, peers, &mut rules);
+                    }
+                }
+                Combination::Gates => self.gates(selecting, &mut rules),
             }
-            Combination::Gates => gates(section, direction, peers),
+            let (tier, ..) = order(selecting.policy);
+            for rule in rules.iter_mut().skip(from) {
+                rule.tier = tier;
+            }
+        }
+        if self.direction == Direction::Ingress && default_deny {
+            let place = rules.partition_point(|rule| rule.tier <= Tier::Default);
+            if let Some(host) = self.implicit_host() {
+                rules.insert(place, host);
+            }
+        }
+        DirectionPolicy { default_deny, rules }
+    }
+
+    fn union(&self, item: &Item, peers: &Peers, rules: &mut Vec<Rule>) {
+        let unenforced = item.unenforced.as_ref();
+        match &item.ports {
+            PortSelector::Unnamed => {
+                let action = action(item.effect, None, unenforced);
+                let (id, peers) = (item.id.clone(), peers.clone());
+                rules.push(Rule { id, tier: Tier::Normal, peers, ports: Ports::All, action });
+            }
+            PortSelector::AnyOf(ports) => {
+                for rule in ports {
+                    self.on_ports(rule, item.effect, unenforced, peers, rules);
+                }
+            }
+        }
+    }
+
+    /// The legacy dialect: one gate of all peers, one gate of all ports. A gate that nothing names is open,
+    /// and a direction whose items name neither is closed.
+    fn gates(&self, selecting: &Selecting<'_>, rules: &mut Vec<Rule>) {
+        let says_nothing = |item: &Item| {
+            item.peers == PeerSelector::Unnamed && item.ports == PortSelector::AnyOf(Vec::new())
         };
-        let (tier, ..) = order(policy);
-        rules.extend(said.into_iter().map(|rule| Rule { tier, ..rule }));
-    }
-    if direction == Direction::Ingress && default_deny {
-        let place = rules.partition_point(|rule| rule.tier <= Tier::Default);
-        if let Some(host) = peers.implicit_host() {
-            rules.insert(place, host);
+        let items: Vec<(&Item, &Peers)> =
+            selecting.items(self.direction).filter(|(item, _)| !says_nothing(item)).collect();
+        let named = || items.iter().filter(|(item, _)| item.peers != PeerSelector::Unnamed);
+        let mut port_gate = items.iter().filter(|(item, _)| item.ports != PortSelector::Unnamed).peekable();
+        if port_gate.peek().is_none() {
+            for (item, peers) in named() {
+                self.union(item, peers, rules);
+            }
+            return;
+        }
+        let peer_gate = match named().next() {
+            None => Peers::Any,
+            Some(_) => either(named().map(|(_, peers)| *peers)),
+        };
+        for (item, _) in port_gate {
+            let PortSelector::AnyOf(ports) = &item.ports else { continue };
+            for rule in ports {
+                self.on_ports(rule, Effect::Allow, None, &peer_gate, rules);
+            }
         }
     }
-    DirectionPolicy { default_deny, rules }
-}
 
-fn union(item: &Item, direction: Direction, peers: &PeerResolver<'_>) -> Vec<Rule> {
-    let resolved = peers.resolve(item);
-    let unenforced = item.unenforced.as_ref();
-    match &item.ports {
-        PortSelector::Unnamed => {
-            let action = action(item.effect, None, unenforced);
-            vec![Rule { id: item.id.clone(), tier: Tier::Normal, peers: resolved, ports: Ports::All, action }]
-        }
-        PortSelector::AnyOf(rules) => rules
-            .iter()
-            .flat_map(|rule| on_ports(rule, item.effect, unenforced, &resolved, direction, peers))
-            .collect(),
+    fn on_ports(
+        &self,
+        rule: &PortRule,
+        effect: Effect,
+        unenforced: Option<&Arc<str>>,
+        peers: &Peers,
+        rules: &mut Vec<Rule>,
+    ) {
+        let action = action(effect, rule.http.as_ref(), unenforced.or(rule.unenforced.as_ref()));
+        let split = ports::resolve(&rule.ports, peers, self.direction, self.workload, self.universe);
+        rules.extend(split.into_iter().map(|(peers, ports)| Rule {
+            id: rule.id.clone(),
+            tier: Tier::Normal,
+            peers,
+            ports: Ports::Only(ports),
+            action: action.clone(),
+        }));
     }
-}
 
-/// The legacy dialect: one gate of all peers, one gate of all ports. A gate that nothing names is open,
-/// and a direction whose items name neither is closed.
-fn gates(section: &Section, direction: Direction, peers: &PeerResolver<'_>) -> Vec<Rule> {
-    let says_nothing =
-        |item: &Item| item.peers == PeerSelector::Unnamed && item.ports == PortSelector::AnyOf(Vec::new());
-    let items: Vec<&Item> = section.items.iter().filter(|item| !says_nothing(item)).collect();
-    let named: Vec<&Item> =
-        items.iter().copied().filter(|item| item.peers != PeerSelector::Unnamed).collect();
-    let terms = |item: &Item| -> Vec<PeerTerm> {
-        match &item.peers {
-            PeerSelector::Unnamed => Vec::new(),
-            PeerSelector::AnyOf(terms) => terms.clone(),
-        }
-    };
-    let peer_gate = match named.is_empty() {
-        true => Peers::Any,
-        false => {
-            let selected: BTreeSet<_> =
-                named.iter().flat_map(|item| peers.selected(&terms(item), item.effect)).collect();
-            Peers::Only(Arc::new(selected))
-        }
-    };
-    let mut port_gate = items.into_iter().filter(|item| item.ports != PortSelector::Unnamed).peekable();
-    if port_gate.peek().is_none() {
-        return named.iter().flat_map(|item| union(item, direction, peers)).collect();
-    }
-    port_gate
-        .flat_map(|item| match &item.ports {
-            PortSelector::Unnamed => &[],
-            PortSelector::AnyOf(rules) => rules.as_slice(),
+    fn implicit_host(&self) -> Option<Rule> {
+        let host = self.universe.id(&Who::Node(self.workload.node.clone()?))?;
+        Some(Rule {
+            id: RuleId::new(IMPLICIT_HOST),
+            tier: Tier::Default,
+            peers: Peers::Only(Arc::new(BTreeSet::from([host]))),
+            ports: Ports::All,
+            action: Action::Allow,
         })
-        .flat_map(|rule| on_ports(rule, Effect::Allow, None, &peer_gate, direction, peers))
-        .collect()
+    }
 }
 
-fn on_ports(
-    rule: &PortRule,
-    effect: Effect,
-    unenforced: Option<&Arc<str>>,
-    resolved: &Peers,
-    direction: Direction,
-    peers: &PeerResolver<'_>,
-) -> Vec<Rule> {
-    let action = action(effect, rule.http.as_ref(), unenforced.or(rule.unenforced.as_ref()));
-    let split = ports::resolve(&rule.ports, resolved, direction, peers);
-    let rule = |(peers, ports)| Rule {
-        id: rule.id.clone(),
-        tier: Tier::Normal,
-        peers,
-        ports: Ports::Only(ports),
-        action: action.clone(),
-    };
-    split.into_iter().map(rule).collect()
+/// All of these peers together.
+fn either<'p>(sets: impl Iterator<Item = &'p Peers>) -> Peers {
+    let mut all = BTreeSet::new();
+    for peers in sets {
+        match peers {
+            Peers::Any => return Peers::Any,
+            Peers::Only(ids) => all.extend(ids.iter().copied()),
+        }
+    }
+    Peers::Only(Arc::new(all))
 }
 
 fn action(

@@ -1,16 +1,18 @@
 //! Selectors: which identities a rule speaks of.
 
+pub(crate) mod index;
+
 use crate::labels::{LabelKey, LabelSet};
 
 /// A conjunction of requirements on labels. Without any, it selects everything.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Selector {
     /// What must all hold.
     pub requirements: Vec<Requirement>,
 }
 
 /// One requirement on one label key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Requirement {
     /// The key that is looked at.
     pub key: LabelKey,
@@ -19,7 +21,7 @@ pub struct Requirement {
 }
 
 /// The operators of a label selector, as Kubernetes defines them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Operator {
     /// The key is there with one of these values.
     In(Vec<String>),

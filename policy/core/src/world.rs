@@ -171,6 +171,66 @@ impl World {
         self.namespaces.remove(name)
     }
 
+    /// Sets a workload, whether it was there or not, and returns what it was.
+    pub fn set_workload(&mut self, workload: Workload) -> Option<Workload> {
+        self.workloads.insert(workload.name.clone(), workload)
+    }
+
+    /// Removes a workload and returns it.
+    pub fn remove_workload(&mut self, name: &WorkloadName) -> Option<Workload> {
+        self.workloads.remove(name)
+    }
+
+    /// Sets a node, whether it was there or not, and returns what it was.
+    pub fn set_node(&mut self, node: Node) -> Option<Node> {
+        self.nodes.insert(node.name.clone(), node)
+    }
+
+    /// Removes a node and returns it.
+    pub fn remove_node(&mut self, name: &str) -> Option<Node> {
+        self.nodes.remove(name)
+    }
+
+    /// Sets a service, whether it was there or not, and returns what it was.
+    pub fn set_service(&mut self, service: Service) -> Option<Service> {
+        self.services.insert(service.name.clone(), service)
+    }
+
+    /// Removes a service and returns it; its backends stay.
+    pub fn remove_service(&mut self, name: &WorkloadName) -> Option<Service> {
+        self.services.remove(name)
+    }
+
+    /// Says which backends a service has, all of them. Whether that is news.
+    pub fn set_backends(
+        &mut self,
+        service: &WorkloadName,
+        backends: impl IntoIterator<Item = IpAddr>,
+    ) -> bool {
+        let backends: BTreeSet<IpAddr> = backends.into_iter().map(|address| address.to_canonical()).collect();
+        let before = match backends.is_empty() {
+            true => self.backends.remove(service),
+            false => self.backends.insert(service.clone(), backends),
+        };
+        before.unwrap_or_default().iter().ne(self.backends.get(service).into_iter().flatten())
+    }
+
+    /// Sets a CIDR group, whether it was there or not, and returns what it was.
+    pub fn set_cidr_group(&mut self, group: CidrGroup) -> Option<CidrGroup> {
+        self.cidr_groups.insert(group.name.clone(), group)
+    }
+
+    /// Removes a CIDR group and returns it.
+    pub fn remove_cidr_group(&mut self, name: &str) -> Option<CidrGroup> {
+        self.cidr_groups.remove(name)
+    }
+
+    /// Says where API servers answer, all of them, and returns where they did before.
+    pub fn set_api_servers(&mut self, addresses: impl IntoIterator<Item = IpAddr>) -> BTreeSet<IpAddr> {
+        let addresses = addresses.into_iter().map(|address| address.to_canonical()).collect();
+        std::mem::replace(&mut self.api_servers, addresses)
+    }
+
     /// Adds a node.
     pub fn add_node(&mut self, node: Node) -> Result<(), WorldError> {
         let name = format!("node {}", node.name);
@@ -239,6 +299,45 @@ impl World {
     /// The services, by name.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
         self.services.values()
+    }
+
+    /// The service of this name.
+    pub fn service(&self, name: &WorkloadName) -> Option<&Service> {
+        self.services.get(name)
+    }
+
+    /// The CIDR group of this name.
+    pub fn cidr_group(&self, name: &str) -> Option<&CidrGroup> {
+        self.cidr_groups.get(name)
+    }
+
+    /// The services of a namespace, by name.
+    pub fn services_of(&self, namespace: &str) -> impl Iterator<Item = &Service> {
+        let first = WorkloadName { namespace: namespace.to_owned(), name: String::new() };
+        let of_namespace = self.services.range(first..).map(|(_, service)| service);
+        of_namespace.take_while(move |service| service.name.namespace == namespace)
+    }
+
+    /// Every address that is a backend of a service, whether the service is known or not.
+    pub fn all_backends(&self) -> impl Iterator<Item = IpAddr> {
+        self.backends.values().flatten().copied()
+    }
+
+    /// Whether an address is a backend of any service.
+    pub fn is_backend(&self, address: IpAddr) -> bool {
+        self.backends.values().any(|backends| backends.contains(&address))
+    }
+
+    /// The namespaces that are known, and their labels.
+    pub fn namespaces(&self) -> impl Iterator<Item = (&str, &BTreeMap<String, String>)> {
+        self.namespaces.iter().map(|(name, labels)| (name.as_str(), labels))
+    }
+
+    /// The workloads of a namespace, by name.
+    pub fn workloads_of(&self, namespace: &str) -> impl Iterator<Item = &Workload> {
+        let first = WorkloadName { namespace: namespace.to_owned(), name: String::new() };
+        let of_namespace = self.workloads.range(first..).map(|(_, workload)| workload);
+        of_namespace.take_while(move |workload| workload.name.namespace == namespace)
     }
 
     /// The workloads, by name.

@@ -115,10 +115,16 @@ impl<'n> At<'n> {
 
     /// The mapping that this must be.
     pub(crate) fn object(&self, reader: &mut Reader<'_>) -> Option<Object<'n>> {
-        let Value::Map(entries) = &*self.node.value else {
+        let object = self.peek();
+        if object.is_none() {
             reader.expected(self, "a mapping", "write `{}` if it is meant to be empty");
-            return None;
-        };
+        }
+        object
+    }
+
+    /// The mapping that this is, if it is one.
+    pub(crate) fn peek(&self) -> Option<Object<'n>> {
+        let Value::Map(entries) = &*self.node.value else { return None };
         let fields = entries.iter().map(|(key, value)| (key, value, false)).collect();
         Some(Object { at: self.clone(), fields })
     }

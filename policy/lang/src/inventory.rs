@@ -4,19 +4,29 @@
 //! apiVersion: postern.dev/v1alpha1
 //! kind: Workload
 //! metadata: {name: app1, namespace: default, labels: {id: app1}}
-//! spec: {addresses: [10.0.0.1], node: worker0, serviceAccount: default}
+//! spec:
+//!   addresses: [10.0.0.1]
+//!   node: worker0
+//!   serviceAccount: default
+//!   cluster: east                # where it is not the local one
+//!   ports: [{name: web, port: 8080, protocol: TCP}]
 //! ```
 
+mod backends;
 mod kubernetes;
+mod ports;
+#[cfg(test)]
+mod tests;
 mod workload;
 
 use std::net::IpAddr;
 
 use postern_policy_core::world::{World, WorldError};
 
+use crate::cidr_group;
 use crate::decode::{At, Object, Reader};
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::document::version_and_kind;
+use crate::document::{Kind, version_and_kind};
 use crate::source::SourceFile;
 use crate::yaml;
 
@@ -42,49 +52,89 @@ pub fn load_inventory(files: &[SourceFile]) -> Inventory {
     for file in files {
         let documents = yaml::documents(file, &mut inventory.diagnostics);
         let mut reader = Reader::new(file, &mut inventory.diagnostics);
-        reader.expect_documents(&documents, "a Pod, Namespace, Node, Service or Workload");
+        reader.expect_documents(&documents, &format!("one of {KINDS}"));
         for node in &documents {
-            read(&At::document(node), &mut reader, &mut inventory.world);
+            read(&At::document(node), None, &mut reader, &mut inventory.world);
         }
     }
     inventory
 }
 
-fn read(at: &At<'_>, reader: &mut Reader<'_>, world: &mut World) {
+fn read<'n>(at: &At<'n>, of_list: Option<Kind<'n>>, reader: &mut Reader<'_>, world: &mut World) {
     let Some(mut object) = at.object(reader) else { return };
-    let Some((version, kind)) = version_and_kind(&mut object, reader) else { return };
-    let added = match (version, kind) {
-        ("postern.dev/v1alpha1", "Workload") => workload::read(object, reader).map(|w| world.add_workload(w)),
-        ("v1", "Pod") => kubernetes::pod(object, reader).map(|workload| world.add_workload(workload)),
-        ("v1", "Namespace") => {
-            kubernetes::namespace(object, reader).map(|(name, labels)| world.add_namespace(&name, labels))
-        }
-        ("v1", "Node") => kubernetes::node(object, reader).map(|node| world.add_node(node)),
-        ("v1", "Service") => kubernetes::service(object, reader).map(|service| world.add_service(service)),
-        ("v1", "List") => return read_list(&mut object, reader, world),
-        ("v1", "PodList" | "NamespaceList" | "NodeList" | "ServiceList") | ("postern.dev/v1alpha1", _) => {
-            let help = "expected v1 with Pod, Namespace, Node, Service or List, or postern.dev/v1alpha1 with Workload";
-            return reader.error(at, Code::InvalidValue, format!("there is no {version} {kind} here"), help);
-        }
-        _ => {
-            let help = "an inventory is made of Pod, Namespace, Node, Service and Workload";
-            let message = format!("{version} {kind} is no part of an inventory: it is passed over");
-            return reader.warning(at, Code::ForeignKind, message, help);
-        }
+    let Some(kind) = version_and_kind(&mut object, of_list, reader) else { return };
+    let Some(read_one) = reading(kind) else {
+        return match kind.of_items() {
+            Some(of_list) if of_list.is_none_or(|kind| reading(kind).is_some()) => {
+                read_list(&mut object, of_list, reader, world);
+            }
+            _ if kind.version == VERSION => {
+                reader.error(at, Code::InvalidValue, format!("there is no {kind}"), "expected Workload");
+            }
+            _ => {
+                let message = format!("{kind} is no part of an inventory: it is passed over");
+                reader.warning(at, Code::ForeignKind, message, format!("an inventory is made of {KINDS}"));
+            }
+        };
     };
-    if let Some(Err(error)) = added {
+    if let Some(Err(error)) = read_one(object, reader, world) {
         report(at, &error, reader);
     }
+}
+
+/// The version of Postern's own kinds.
+const VERSION: &str = "postern.dev/v1alpha1";
+const KINDS: &str =
+    "Pod, Namespace, Node, Service, EndpointSlice, Endpoints, CiliumCIDRGroup, Workload, and Lists of them";
+
+/// Reads an object and adds it; nothing where it is left out or an error was reported.
+type Reading = fn(Object<'_>, &mut Reader<'_>, &mut World) -> Option<Result<(), WorldError>>;
+
+/// How a kind is read.
+fn reading(kind: Kind<'_>) -> Option<Reading> {
+    let reading: Reading = match (kind.version, kind.name) {
+        (VERSION, "Workload") => |object, reader, world| {
+            workload::read(object, reader).map(|workload| world.add_workload(workload))
+        },
+        ("v1", "Pod") => |object, reader, world| {
+            kubernetes::pod(object, reader).map(|workload| world.add_workload(workload))
+        },
+        ("v1", "Namespace") => |object, reader, world| {
+            kubernetes::namespace(object, reader).map(|(name, labels)| world.add_namespace(&name, labels))
+        },
+        ("v1", "Node") => {
+            |object, reader, world| kubernetes::node(object, reader).map(|node| world.add_node(node))
+        }
+        ("v1", "Service") => |object, reader, world| {
+            kubernetes::service(object, reader).map(|service| world.add_service(service))
+        },
+        ("v1", "Endpoints") => {
+            |object, reader, world| backends::endpoints(object, reader).map(|backends| backends.add(world))
+        }
+        ("discovery.k8s.io/v1", "EndpointSlice") => |object, reader, world| {
+            backends::endpoint_slice(object, reader).map(|backends| backends.add(world))
+        },
+        (version, cidr_group::KIND) if cidr_group::VERSIONS.contains(&version) => {
+            |object, reader, world| cidr_group::read(object, reader).map(|group| world.add_cidr_group(group))
+        }
+        _ => return None,
+    };
+    Some(reading)
 }
 
 fn report(at: &At<'_>, error: &WorldError, reader: &mut Reader<'_>) {
     reader.error(at, Code::Conflict, error.to_string(), "every object of an inventory has its own name");
 }
 
-fn read_list(object: &mut Object<'_>, reader: &mut Reader<'_>, world: &mut World) {
+fn read_list<'n>(
+    object: &mut Object<'n>,
+    of_list: Option<Kind<'n>>,
+    reader: &mut Reader<'_>,
+    world: &mut World,
+) {
     let items = object.require("items", reader).and_then(|at| at.list(reader));
     for at in items.into_iter().flatten() {
-        read(&at, reader, world);
+        read(&at, of_list, reader, world);
     }
 }
 

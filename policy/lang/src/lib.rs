@@ -6,7 +6,11 @@
 //! error; a field of the real schema that Postern does not build yet is an error too, and says so.
 #![forbid(unsafe_code)]
 
+mod cidr;
+mod cidr_group;
 mod cilium;
+mod cluster;
+pub mod convert;
 mod decode;
 pub mod diagnostic;
 mod document;
@@ -14,10 +18,12 @@ pub mod inventory;
 mod kubernetes;
 mod metadata;
 mod node;
+pub mod reference;
 mod salvage;
 mod selector;
 pub mod source;
 mod yaml;
+pub mod yaml_text;
 
 pub use document::{Policies, load_policies};
 pub use salvage::salvage;

@@ -9,7 +9,7 @@ use postern_policy_core::selector::{Requirement, Selector};
 
 use crate::decode::{At, Object, Reader};
 use crate::document::version_and_kind;
-use crate::metadata::metadata;
+use crate::metadata::{metadata, mode};
 use crate::selector::{Keys, selector};
 use crate::source::SourceFile;
 use crate::yaml;
@@ -31,7 +31,7 @@ const KUBERNETES: Shape =
 
 /// The subjects of the documents in `file` that [`load_policies`](crate::load_policies) refuses, as policies of
 /// their own: default deny in the directions that the document has sections for, and no allowance. A document
-/// whose subject cannot be read without doubt, or that speaks of no direction, gives none.
+/// whose subject cannot be read without doubt, that speaks of no direction, or that is only audited, gives none.
 pub fn salvage(file: &SourceFile) -> Vec<Policy> {
     let mut diagnostics = Vec::new();
     let documents = yaml::documents(file, &mut diagnostics);
@@ -42,24 +42,31 @@ pub fn salvage(file: &SourceFile) -> Vec<Policy> {
 
 fn document(at: &At<'_>, reader: &mut Reader<'_>) -> Option<Vec<Policy>> {
     let mut object = at.object(reader)?;
-    let (_, kind) = version_and_kind(&mut object, reader)?;
-    let shape = match kind {
+    let kind = version_and_kind(&mut object, None, reader)?;
+    let shape = match kind.name {
         "CiliumNetworkPolicy" => CILIUM,
         "CiliumClusterwideNetworkPolicy" => CLUSTERWIDE,
         "NetworkPolicy" => KUBERNETES,
         _ => return None,
     };
+    // What is only audited closes nothing while it is whole. An annotation that cannot be read is no reason to open.
+    if mode(&object, reader) == Some(Mode::Audit) {
+        return None;
+    }
     let metadata = metadata(&mut object, reader)?;
     let id = match shape.namespaced {
         true => RuleId::new(format!("{}/{}/{}", shape.prefix, metadata.namespace, metadata.name)),
         false => RuleId::new(format!("{}/{}", shape.prefix, metadata.name)),
     };
-    let mut specs: Vec<At<'_>> = object.take_nullable("spec").into_iter().collect();
+    let mut specs: Vec<(RuleId, At<'_>)> = Vec::new();
+    specs.extend(object.take_nullable("spec").map(|spec| (id.clone(), spec)));
     if let Some(several) = object.take_nullable("specs") {
-        specs.extend(several.list(reader)?);
+        let id = id.child("specs");
+        let several = several.list(reader)?.into_iter().enumerate();
+        specs.extend(several.map(|(index, spec)| (id.child(index), spec)));
     }
     let namespace = shape.namespaced.then_some(metadata.namespace.as_str());
-    Some(specs.iter().filter_map(|spec| closed(spec, &id, namespace, &shape, reader)).collect())
+    Some(specs.iter().filter_map(|(id, spec)| closed(spec, id, namespace, &shape, reader)).collect())
 }
 
 fn closed(
@@ -135,6 +142,35 @@ mod tests {
         check(netpol, "{podSelector: {}}", &[("netpol/n/p", true, false)]);
         check(netpol, "{podSelector: {}, policyTypes: [Egress]}", &[("netpol/n/p", false, true)]);
         check(netpol, "{podSelector: {}, egress: [{to: 1}]}", &[("netpol/n/p", true, true)]);
+    }
+
+    fn check_text(text: &str, expected: &[&str]) {
+        let found = salvage(&SourceFile { name: "p".to_owned(), text: text.to_owned() });
+        let found: Vec<&str> = found.iter().map(|policy| policy.id.as_str()).collect();
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn every_rule_of_an_object_is_its_own() {
+        check_text(
+            "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: p, namespace: n},
+            spec: {endpointSelector: {}, ingress: [1]},
+            specs: [{endpointSelector: {}, ingress: [1]}, {ingress: [1]}, {endpointSelector: {}, egress: [1]}]}",
+            &["cnp/n/p", "cnp/n/p/specs/0", "cnp/n/p/specs/2"],
+        );
+    }
+
+    #[test]
+    fn what_is_only_audited_closes_nothing() {
+        let annotated = |value: &str| {
+            format!(
+                "{{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy,
+                metadata: {{name: p, namespace: n, annotations: {{postern.dev/audit: {value}}}}},
+                spec: {{endpointSelector: {{}}, ingress: [1]}}}}"
+            )
+        };
+        check_text(&annotated("\"true\""), &[]);
+        check_text(&annotated("\"false\""), &["cnp/n/p"]);
     }
 
     #[test]

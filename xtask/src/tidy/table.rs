@@ -91,7 +91,7 @@ pub(super) const TABLE: &[Row] = &[
     },
     Row {
         folder: "controller/api",
-        may: May::Only(&[]),
+        may: May::Only(&["policy/lang"]),
         never: &["tokio", "kube-client", "wasmtime", "aya"],
         why: "the resources as types: whoever reads them needs no client",
     },
@@ -143,6 +143,12 @@ pub(super) const TABLE: &[Row] = &[
         why: "the one binary puts everything together; the filter is in it as bytes, not as code",
     },
     Row { folder: "tests/corpus", may: May::Any, never: &[], why: "tests may look at everything" },
+    Row {
+        folder: "tests/oracle",
+        may: May::Only(&[]),
+        never: &["postern-policy-core", "postern-policy-lang", "postern-policy-wire"],
+        why: "the reference shares no code with what it is compared with; only its tests look at both",
+    },
     Row { folder: "tests/harness", may: May::Any, never: &[], why: "tests may look at everything" },
     Row { folder: "tests/cluster", may: May::Any, never: &[], why: "tests may look at everything" },
     Row { folder: "tests/e2e", may: May::Any, never: &[], why: "tests may look at everything" },
@@ -155,6 +161,11 @@ pub(super) const FOR_TESTS: &[(&str, &[&str], &str)] = &[
         "controller/api",
         &["policy/core", "policy/lang"],
         "a conversion is right when both versions resolve to the same verdicts",
+    ),
+    (
+        "tests/oracle",
+        &["policy/core", "policy/lang", "policy/wire"],
+        "they are what the reference is compared with",
     ),
     (
         "xds",

@@ -1,36 +1,10 @@
 //! The items of a rule's four lists.
 
-use postern_policy_core::peer::PeerTerm;
-use postern_policy_core::policy::{Direction, Item, PeerSelector, PortSelector, RuleId};
+use postern_policy_core::policy::{Effect, Item, PeerSelector, PortSelector, RuleId};
 
-use super::{Context, List, peers, ports};
+use super::{Context, Dialect, List, extras, icmp, peers, ports};
 use crate::decode::{At, Object, Reader};
-
-/// Peer fields that the real schema has and Postern does not build yet.
-const INGRESS_UNSUPPORTED: [&str; 9] = [
-    "fromNodes",
-    "fromCIDR",
-    "fromCIDRSet",
-    "fromEntities",
-    "fromGroups",
-    "fromRequires",
-    "icmps",
-    "authentication",
-    "auth",
-];
-const EGRESS_UNSUPPORTED: [&str; 11] = [
-    "toNodes",
-    "toCIDR",
-    "toCIDRSet",
-    "toEntities",
-    "toServices",
-    "toGroups",
-    "toFQDNs",
-    "toRequires",
-    "icmps",
-    "authentication",
-    "auth",
-];
+use crate::diagnostic::Code;
 
 /// Reads one list of a rule.
 pub(super) fn items(
@@ -56,35 +30,61 @@ fn item(
 ) -> Option<Item> {
     reader.locate(&id, at);
     let mut object = at.object(reader)?;
-    let (peers_field, unsupported): (_, &[&str]) = match list.direction {
-        Direction::Ingress => ("fromEndpoints", &INGRESS_UNSUPPORTED),
-        Direction::Egress => ("toEndpoints", &EGRESS_UNSUPPORTED),
-    };
-    let has_peers = object.has(peers_field);
-    let peers_at = object.take(peers_field, reader);
+    let peers = peers::peers(&mut object, list, context, reader);
     let ports_at = object.take("toPorts", reader);
-    object.finish(&[peers_field, "toPorts"], unsupported, reader);
+    let mut known: Vec<&str> = peers::fields(list, context.dialect).chain(["toPorts"]).collect();
+    let (mut icmps_at, mut authentication) = (None, None);
+    if context.dialect == Dialect::Modern {
+        icmps_at = object.take("icmps", reader);
+        authentication = take_authentication(&mut object, list, reader);
+        known.extend(["icmps", "authentication"]);
+    }
+    object.finish(&known, &[], reader);
 
-    let peers = match (has_peers, &peers_at) {
-        (false, _) => Some(PeerSelector::Unnamed),
-        (true, at) => {
-            let selectors = peers::peers(at.as_ref()?, context, reader);
-            selectors
-                .map(|selectors| selectors.into_iter().map(PeerTerm::Endpoints).collect())
-                .map(PeerSelector::AnyOf)
-        }
-    };
     let ports = match &ports_at {
-        Some(at) => ports::port_rules(at, list.effect, &id, context, reader)?,
-        None => Vec::new(),
+        Some(at) => ports::port_rules(at, list, &id, context, reader),
+        None => Some(Vec::new()),
     };
-    let (peers, ports) = match (peers?, ports) {
+    let icmps = match &icmps_at {
+        Some(at) => icmp::icmps(at, &id, reader),
+        None => Some(Vec::new()),
+    };
+    let (mut rules, icmps) = (ports?, icmps?);
+    if !rules.is_empty() && !icmps.is_empty() {
+        let message = "the item has both toPorts and icmps: no packet has a port and an ICMP type";
+        reader.error(at, Code::Conflict, message, "write an item for each: items are alternatives");
+        return None;
+    }
+    rules.extend(icmps);
+
+    let peers = peers?;
+    let (selector, ports) = match (peers.selector, rules) {
         // An empty item turns default deny on and matches nothing.
-        (PeerSelector::Unnamed, ports) if ports.is_empty() => {
+        (PeerSelector::Unnamed, rules) if rules.is_empty() => {
             (PeerSelector::Unnamed, PortSelector::AnyOf(Vec::new()))
         }
-        (peers, ports) if ports.is_empty() => (peers, PortSelector::Unnamed),
-        (peers, ports) => (peers, PortSelector::AnyOf(ports)),
+        (selector, rules) if rules.is_empty() => (selector, PortSelector::Unnamed),
+        (selector, rules) => (selector, PortSelector::AnyOf(rules)),
     };
-    Some(Item { id, effect: list.effect, peers, ports, unenforced: None })
+    let unenforced = peers.unenforced.or(authentication);
+    Some(Item { id, effect: list.effect, peers: selector, ports, unenforced })
+}
+
+/// Why the item is not enforced, if it asks for authentication.
+fn take_authentication(
+    item: &mut Object<'_>,
+    list: &List,
+    reader: &mut Reader<'_>,
+) -> Option<std::sync::Arc<str>> {
+    if let Some(at) = item.take("auth", reader) {
+        let message = "`auth` was renamed in Cilium";
+        reader.error(&at, Code::UnknownField, message, "write `authentication: {mode: required}`");
+    }
+    let at = item.take("authentication", reader)?;
+    if list.effect == Effect::Deny {
+        let message = "an item that denies takes no authentication";
+        reader.error(&at, Code::Conflict, message, "remove it: what is denied is denied to everyone");
+        return None;
+    }
+    extras::authentication(&at, reader)
 }

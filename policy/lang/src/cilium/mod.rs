@@ -1,22 +1,34 @@
 //! `CiliumNetworkPolicy`, in `cilium.io/v2` and in the dialect of 2017, `cilium.io/v1`, and
 //! `CiliumClusterwideNetworkPolicy`.
 
+mod cidrs;
+mod extras;
+mod fqdn;
+mod groups;
+mod headers;
 mod http;
+mod icmp;
 mod item;
+mod l7;
+mod listener;
 mod peers;
+mod port;
 mod ports;
+mod rule;
+mod selectors;
+mod services;
 #[cfg(test)]
 mod tests;
+mod tls;
 
-use postern_policy_core::policy::{
-    Combination, Direction, Effect, Item, Mode, Policy, RuleId, Section, Subject,
-};
+pub(crate) use selectors::names_a_place;
 
-use crate::decode::{At, Object, Reader};
+use postern_policy_core::policy::{Direction, Effect, RuleId};
+
+use crate::decode::{Object, Reader};
 use crate::diagnostic::Code;
-use crate::metadata::{cluster_metadata, metadata};
-use crate::node::Value;
-use crate::selector::{Keys, selector};
+use crate::document::{Content, Found};
+use crate::metadata::{cluster_metadata, metadata, mode};
 
 /// Which of the two is being read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,24 +48,37 @@ pub(crate) enum Scope {
     Cluster,
 }
 
-/// The fields of a rule that the real schema has and Postern does not build yet.
-const UNSUPPORTED: [&str; 2] = ["labels", "log"];
-const UNSUPPORTED_CLUSTERWIDE: [&str; 3] = ["nodeSelector", "labels", "log"];
+/// What every part of a rule needs to know of it.
+struct Context<'a> {
+    /// The namespace of the policy, if it has one.
+    namespace: Option<&'a str>,
+    dialect: Dialect,
+    /// Whether it selects nodes, not workloads.
+    of_nodes: bool,
+}
 
-/// Reads one policy. `None` means that an error was reported.
-pub(crate) fn policy(
-    mut object: Object<'_>,
+/// One of the four lists of a rule.
+struct List {
+    field: &'static str,
+    direction: Direction,
+    effect: Effect,
+}
+
+/// Reads one object: `spec` is one policy, and each of `specs` is. `None` means that an error was reported.
+pub(crate) fn policies<'n>(
+    mut object: Object<'n>,
     dialect: Dialect,
     scope: Scope,
     reader: &mut Reader<'_>,
-) -> Option<Policy> {
+) -> Option<Found<'n>> {
+    let at = object.at.clone();
+    let mode = mode(&object, reader);
     let metadata = match scope {
         Scope::Namespace => metadata(&mut object, reader),
         Scope::Cluster => cluster_metadata(&mut object, reader),
     };
     object.ignore("status");
     if dialect == Dialect::Legacy {
-        let at = object.at.clone();
         reader.warning(
             &at,
             Code::LegacyDialect,
@@ -65,13 +90,15 @@ pub(crate) fn policy(
             description.string(reader);
         }
     }
-    let specs = object.has("specs") && dialect == Dialect::Modern;
-    let spec = if specs && !object.has("spec") { None } else { object.require("spec", reader) };
+    let several = dialect == Dialect::Modern && object.has("specs");
+    let spec = if several && !object.has("spec") { None } else { Some(object.require("spec", reader)) };
+    let specs = if several { Some(object.take("specs", reader)) } else { None };
     let known: &[&str] = match dialect {
-        Dialect::Modern => &["apiVersion", "kind", "metadata", "spec"],
+        Dialect::Modern => &["apiVersion", "kind", "metadata", "spec", "specs"],
         Dialect::Legacy => &["apiVersion", "kind", "metadata", "description", "spec"],
     };
-    object.finish(known, &["specs"], reader);
+    object.finish(known, &[], reader);
+
     let metadata = metadata?;
     let (id, namespace) = match scope {
         Scope::Namespace => {
@@ -79,118 +106,25 @@ pub(crate) fn policy(
         }
         Scope::Cluster => (format!("ccnp/{}", metadata.name), None),
     };
-    rule(&spec?, &RuleId::new(id), namespace, dialect, reader)
-}
-
-/// What every part of a rule needs to know of it.
-pub(crate) struct Context<'a> {
-    /// The namespace of the policy, if it has one.
-    pub(crate) namespace: Option<&'a str>,
-    pub(crate) dialect: Dialect,
-}
-
-fn rule(
-    spec: &At<'_>,
-    id: &RuleId,
-    namespace: Option<&str>,
-    dialect: Dialect,
-    reader: &mut Reader<'_>,
-) -> Option<Policy> {
-    let context = Context { namespace, dialect };
-    let mut object = spec.object(reader)?;
-    if namespace.is_some()
-        && let Some(at) = object.take("nodeSelector", reader)
-    {
-        let message = "a namespaced policy cannot select nodes";
-        reader.error(&at, Code::Conflict, message, "use endpointSelector, which selects pods");
+    let id = RuleId::new(id);
+    let mut rules = Vec::new();
+    if let Some(spec) = spec {
+        rules.push((at.clone(), spec?, id.clone()));
     }
-    let subject = object
-        .require("endpointSelector", reader)
-        .and_then(|at| Some(peers::pin(selector(&at, Keys::Sourced, reader)?, namespace, &at, reader)));
-    if let Some(description) = object.take("description", reader) {
-        description.string(reader);
-    }
-    let default_deny = match dialect {
-        Dialect::Modern => default_deny(&mut object, reader),
-        Dialect::Legacy => DefaultDeny::default(),
-    };
-    report_silence(&object, dialect, reader);
-    let mut section = |direction: Direction| {
-        let mut items: Vec<Item> = Vec::new();
-        for list in LISTS.iter().filter(|list| list.direction == direction && list.is_in(dialect)) {
-            items.extend(item::items(&mut object, list, id, &context, reader));
+    if let Some(specs) = specs {
+        let specs = specs?;
+        let given = specs.list(reader)?;
+        if rules.is_empty() && given.is_empty() {
+            let message = "the policy says nothing: `specs` is empty";
+            reader.error(&specs, Code::MissingField, message, "add a rule, or remove the policy");
         }
-        let default_deny = default_deny.of(direction).unwrap_or(!items.is_empty());
-        Section { default_deny, items }
-    };
-    let (ingress, egress) = (section(Direction::Ingress), section(Direction::Egress));
-    let common = ["endpointSelector", "ingress", "egress", "description"];
-    let modern = ["ingressDeny", "egressDeny", "enableDefaultDeny"];
-    let modern: &[&str] = if dialect == Dialect::Modern { &modern } else { &[] };
-    let known = [&common, modern].concat();
-    let unsupported: &[&str] = if namespace.is_some() { &UNSUPPORTED } else { &UNSUPPORTED_CLUSTERWIDE };
-    object.finish(&known, unsupported, reader);
-    let combination = match dialect {
-        Dialect::Modern => Combination::Union,
-        Dialect::Legacy => Combination::Gates,
-    };
-    let subject = Subject::Endpoints(subject?);
-    Some(Policy { id: id.clone(), subject, combination, mode: Mode::Enforced, ingress, egress })
-}
-
-/// A rule without an item in any of its lists would select workloads and leave them as they are.
-fn report_silence(rule: &Object<'_>, dialect: Dialect, reader: &mut Reader<'_>) {
-    let lists: Vec<At<'_>> =
-        LISTS.iter().filter(|list| list.is_in(dialect)).filter_map(|list| rule.get(list.field)).collect();
-    let empty = |at: &At<'_>| matches!(&*at.node.value, Value::List(items) if items.is_empty());
-    let message = match lists.as_slice() {
-        [] => "the rule says nothing: it has no ingress, egress, ingressDeny or egressDeny",
-        lists if lists.iter().all(empty) => "the rule says nothing: its lists are empty",
-        _ => return,
-    };
-    reader.error(&rule.at, Code::MissingField, message, "add an item; `ingress: [{}]` denies all ingress");
-}
-
-/// One of the four lists of a rule.
-pub(crate) struct List {
-    pub(crate) field: &'static str,
-    pub(crate) direction: Direction,
-    pub(crate) effect: Effect,
-}
-
-const LISTS: [List; 4] = [
-    List { field: "ingress", direction: Direction::Ingress, effect: Effect::Allow },
-    List { field: "ingressDeny", direction: Direction::Ingress, effect: Effect::Deny },
-    List { field: "egress", direction: Direction::Egress, effect: Effect::Allow },
-    List { field: "egressDeny", direction: Direction::Egress, effect: Effect::Deny },
-];
-
-impl List {
-    fn is_in(&self, dialect: Dialect) -> bool {
-        dialect == Dialect::Modern || self.effect == Effect::Allow
+        let id = id.child("specs");
+        rules.extend(given.into_iter().enumerate().map(|(index, at)| (at.clone(), at, id.child(index))));
     }
-}
-
-#[derive(Default)]
-struct DefaultDeny {
-    ingress: Option<bool>,
-    egress: Option<bool>,
-}
-
-impl DefaultDeny {
-    fn of(&self, direction: Direction) -> Option<bool> {
-        match direction {
-            Direction::Ingress => self.ingress,
-            Direction::Egress => self.egress,
-        }
+    let mut policies = Vec::new();
+    for (at, spec, id) in rules {
+        policies.push(rule::policy(&spec, id, namespace, dialect, mode, reader).map(|policy| (at, policy)));
     }
-}
-
-fn default_deny(object: &mut Object<'_>, reader: &mut Reader<'_>) -> DefaultDeny {
-    let Some(at) = object.take("enableDefaultDeny", reader) else { return DefaultDeny::default() };
-    let Some(mut object) = at.object(reader) else { return DefaultDeny::default() };
-    let mut direction = |name| object.take(name, reader).and_then(|at| at.boolean(reader));
-    let default_deny = DefaultDeny { ingress: direction("ingress"), egress: direction("egress") };
-    object.finish(&["ingress", "egress"], &[], reader);
-    default_deny
+    let policies = policies.into_iter().collect::<Option<_>>()?;
+    Some(Found { at, id, annotations: metadata.annotations, content: Content::Policies(policies) })
 }

@@ -5,18 +5,19 @@ use std::net::IpAddr;
 
 use postern_policy_core::world::{Node, Service, Workload, WorkloadName};
 
-use super::address;
+use super::{address, ports};
 use crate::decode::{At, Object, Reader};
 use crate::diagnostic::Code;
 use crate::metadata::{Metadata, metadata, text_map};
 
 pub(super) fn pod(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<Workload> {
     let at = object.at.clone();
-    let Metadata { name, namespace, labels } = metadata(&mut object, reader)?;
+    let Metadata { name, namespace, labels, .. } = metadata(&mut object, reader)?;
     let name = WorkloadName { namespace, name };
     let mut spec = object.require("spec", reader)?.object(reader)?;
     let node = text(&mut spec, "nodeName", reader)?;
     let service_account = text(&mut spec, "serviceAccountName", reader)?;
+    let ports = ports::of_pod(&mut spec, reader)?;
     let host_network = match spec.take_nullable("hostNetwork") {
         Some(at) => at.boolean(reader)?,
         None => false,
@@ -30,7 +31,7 @@ pub(super) fn pod(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<Wor
         Some(status) => pod_addresses(&status, reader)?,
         None => Vec::new(),
     };
-    Some(Workload { name, labels, addresses, node, service_account, cluster: None, ports: Vec::new() })
+    Some(Workload { name, labels, addresses, node, service_account, cluster: None, ports })
 }
 
 /// A pod that has ended has given its addresses back: another pod may have them now.
@@ -83,7 +84,7 @@ pub(super) fn node(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<No
 }
 
 pub(super) fn service(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<Service> {
-    let Metadata { name, namespace, labels } = metadata(&mut object, reader)?;
+    let Metadata { name, namespace, labels, .. } = metadata(&mut object, reader)?;
     let mut spec = object.require("spec", reader)?.object(reader)?;
     let selector = match spec.take_nullable("selector") {
         Some(at) => text_map(&at, reader)?,
@@ -110,7 +111,7 @@ fn cluster_ip(at: &At<'_>, reader: &mut Reader<'_>) -> Option<Option<IpAddr>> {
 }
 
 #[expect(clippy::option_option, reason = "the outer one says that an error was reported")]
-fn text(object: &mut Object<'_>, name: &str, reader: &mut Reader<'_>) -> Option<Option<String>> {
+pub(super) fn text(object: &mut Object<'_>, name: &str, reader: &mut Reader<'_>) -> Option<Option<String>> {
     match object.take_nullable(name) {
         Some(at) => at.string(reader).map(|text| Some(text.to_owned())),
         None => Some(None),

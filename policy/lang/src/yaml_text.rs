@@ -1,11 +1,11 @@
-//! JSON values as YAML that people like to read: what the definitions need of it, and no more.
+//! JSON values as YAML that people like to read: what policies and definitions need of it, and no more.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// A document.
-pub(crate) fn document(value: &Value) -> String {
+/// A document. It reads back as the same value: every text that a reader could take for something else is quoted.
+pub fn document(value: &Value) -> String {
     let mut out = String::new();
     block(value, 0, &mut out);
     out
