@@ -13,7 +13,11 @@ const MOST: usize = 100;
 pub(crate) fn diagnostics(files: &[SourceFile], diagnostics: &[Diagnostic]) {
     let style = Style::of(&std::io::stderr());
     for diagnostic in diagnostics.iter().take(MOST) {
-        eprintln!("{}\n", render(files, diagnostic, style));
+        match diagnostic.severity {
+            // There may be many, and none of them needs a look at the source.
+            Severity::Note => eprintln!("{}\n", style.dim(&diagnostic.to_string())),
+            Severity::Warning | Severity::Error => eprintln!("{}\n", render(files, diagnostic, style)),
+        }
     }
     if let Some(more) = diagnostics.len().checked_sub(MOST).filter(|more| *more > 0) {
         eprintln!("… and {more} more: `postern check -o json` lists all\n");
@@ -22,6 +26,7 @@ pub(crate) fn diagnostics(files: &[SourceFile], diagnostics: &[Diagnostic]) {
 
 fn render(files: &[SourceFile], diagnostic: &Diagnostic, style: Style) -> String {
     let level = match diagnostic.severity {
+        Severity::Note => Level::NOTE,
         Severity::Warning => Level::WARNING,
         Severity::Error => Level::ERROR,
     };

@@ -10,6 +10,7 @@
 //! reach a verdict with the same code.
 #![forbid(unsafe_code)]
 
+pub mod allowance;
 pub mod decide;
 pub mod endpoint;
 pub mod explain;

@@ -79,6 +79,13 @@ impl Pattern {
         }
     }
 
+    /// The expression, anchored at both ends of a value, for who reasons about what it matches.
+    ///
+    /// It is translated as for matching: byte for byte, `.` for every byte.
+    pub fn hir(&self) -> Result<Hir, PatternError> {
+        parse_checked(&self.source).map(anchored)
+    }
+
     /// The expression as it was written.
     pub fn as_str(&self) -> &str {
         &self.source
@@ -124,7 +131,7 @@ fn parse_checked(source: &str) -> Result<Hir, PatternError> {
 /// Anchoring is part of the program: a search that finds the leftmost match and then compares its ends
 /// would refuse `/ab` for `/a|/ab`.
 fn compile(hir: Hir) -> Result<meta::Regex, PatternError> {
-    let whole = Hir::concat(vec![Hir::look(Look::Start), hir, Hir::look(Look::End)]);
+    let whole = anchored(hir);
     let config = meta::Config::new()
         .utf8_empty(false)
         .nfa_size_limit(Some(SIZE_LIMIT))
@@ -134,6 +141,10 @@ fn compile(hir: Hir) -> Result<meta::Regex, PatternError> {
         .syntax(syntax::Config::new().utf8(false).unicode(false))
         .build_from_hir(&whole)
         .map_err(|_| PatternError::TooLarge)
+}
+
+fn anchored(hir: Hir) -> Hir {
+    Hir::concat(vec![Hir::look(Look::Start), hir, Hir::look(Look::End)])
 }
 
 /// Finds what parses here but means something else in RE2, or nothing.

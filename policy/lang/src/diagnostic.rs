@@ -2,15 +2,29 @@
 
 use std::fmt;
 
+use crate::lint::Lint;
 use crate::source::Span;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// Nothing need be wrong; the author may want to know.
+    Note,
     /// The document is used; the author should look at it.
     Warning,
     /// The document is refused.
     Error,
+}
+
+impl Severity {
+    /// The name, as it is printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// The stable name of a kind of diagnostic.
@@ -46,6 +60,8 @@ pub enum Code {
     LegacyDialect,
     /// A pod shares its node's network.
     HostNetwork,
+    /// Nothing is wrong with the form; it probably does not mean what was meant.
+    Lint(Lint),
 }
 
 impl Code {
@@ -67,6 +83,17 @@ impl Code {
             Self::NamespaceOverridden => "namespace-overridden",
             Self::LegacyDialect => "legacy-dialect",
             Self::HostNetwork => "host-network",
+            Self::Lint(lint) => lint.as_str(),
+        }
+    }
+
+    /// The lint of this kind, where it is one: what a user may allow.
+    pub fn lint(self) -> Option<Lint> {
+        match self {
+            Self::Lint(lint) => Some(lint),
+            Self::LegacyDialect => Some(Lint::LegacyDialect),
+            Self::NamespaceOverridden => Some(Lint::NamespaceOverridden),
+            _ => None,
         }
     }
 }
@@ -98,10 +125,7 @@ pub struct Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let severity = match self.severity {
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        };
+        let severity = self.severity.as_str();
         let place = self.span.place;
         write!(f, "{}:{}:{}: {severity}[{}]: ", self.file, place.line, place.column, self.code)?;
         if !self.field.is_empty() {

@@ -235,11 +235,29 @@ fn read_list<'n>(
 const REPLACED: [(&str, &str); 2] =
     [("AdminNetworkPolicy", "Admin"), ("BaselineAdminNetworkPolicy", "Baseline")];
 
+/// Kinds beside the policies, in a group of theirs, that have no say in who may talk to whom.
+const BESIDE_POLICIES: [&str; 13] = [
+    "CiliumClusterwideEnvoyConfig",
+    "CiliumEgressGatewayPolicy",
+    "CiliumEndpoint",
+    "CiliumEndpointSlice",
+    "CiliumEnvoyConfig",
+    "CiliumGatewayClassConfig",
+    "CiliumIdentity",
+    "CiliumL2AnnouncementPolicy",
+    "CiliumLoadBalancerIPPool",
+    "CiliumLocalRedirectPolicy",
+    "CiliumNode",
+    "CiliumNodeConfig",
+    "CiliumPodIPPool",
+];
+
 fn refuse_kind(at: &At<'_>, kind: Kind<'_>, reader: &mut Reader<'_>) {
     let group = kind.version.split('/').next().unwrap_or_default();
     // Whatever looks like a policy and is none that is known: passing it over would enforce less than was written.
-    let of_policies = ["cilium.io", "policy.networking.k8s.io"].contains(&group);
     let name = kind.name.strip_suffix("List").unwrap_or(kind.name);
+    let of_policies = ["cilium.io", "policy.networking.k8s.io"].contains(&group)
+        && !(group == "cilium.io" && BESIDE_POLICIES.contains(&name));
     if let Some((_, tier)) = REPLACED.iter().find(|(replaced, _)| *replaced == name) {
         let help = format!(
             "write policy.networking.k8s.io/v1alpha2 ClusterNetworkPolicy with `tier: {tier}` and a `priority`; \

@@ -16,6 +16,7 @@ pub mod diagnostic;
 mod document;
 pub mod inventory;
 mod kubernetes;
+pub mod lint;
 mod metadata;
 mod node;
 pub mod reference;

@@ -113,3 +113,6 @@ const fn field(name: &'static str, takes: Takes, enforced: Enforced, about: &'st
 const fn required(name: &'static str, takes: Takes, enforced: Enforced, about: &'static str) -> Field {
     Field { required: true, ..field(name, takes, enforced, about) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,6 +34,12 @@ pub(super) const TABLE: &[Row] = &[
         why: "the model and the verdict are pure functions: formats, runtimes and hosts are for others",
     },
     Row {
+        folder: "policy/diff",
+        may: May::Only(&["policy/core"]),
+        never: &["serde", "tokio", "kube", "proxy-wasm", "wasmtime", "hyper", "postern-policy-lang"],
+        why: "two resolved policies are compared as values: how they were written is not looked at",
+    },
+    Row {
         folder: "policy/lang",
         may: May::Only(&["policy/core"]),
         never: &["tokio", "kube", "proxy-wasm", "wasmtime", "hyper"],
@@ -129,6 +135,7 @@ pub(super) const TABLE: &[Row] = &[
         folder: "cli",
         may: May::Only(&[
             "policy/core",
+            "policy/diff",
             "policy/lang",
             "policy/wire",
             "filter/module",

@@ -168,7 +168,7 @@ fn unenforced(fields: &[&str]) -> Option<Arc<str>> {
     let why = match fields {
         [] => return None,
         [field] => format!("{field} is not enforced yet"),
-        fields => format!("{} are not enforced yet", fields.join(" and ")),
+        [fields @ .., last] => format!("{} and {last} are not enforced yet", fields.join(", ")),
     };
     Some(why.into())
 }

@@ -5,6 +5,13 @@ use postern_policy_core::selector::{Operator, Selector};
 use crate::load_policies;
 use crate::source::SourceFile;
 
+mod accepted;
+mod objects;
+mod peers;
+mod ports;
+mod rejections;
+mod unenforced;
+
 fn load(text: &str) -> (Vec<Policy>, Vec<String>) {
     let file = SourceFile { name: "p.yaml".to_owned(), text: text.to_owned() };
     let loaded = load_policies(&[file]);
@@ -21,6 +28,19 @@ fn with_ingress(ingress: &str) -> String {
 fn accepts(ingress: &str) -> Policy {
     let (mut policies, diagnostics) = load(&with_ingress(ingress));
     assert_eq!(diagnostics, Vec::<String>::new(), "{ingress}");
+    policies.pop().unwrap()
+}
+
+/// A policy of this kind with this `spec`.
+fn with_spec(kind: &str, spec: &str) -> String {
+    format!("{{apiVersion: cilium.io/v2, kind: {kind}, metadata: {{name: p}}, spec: {{{spec}}}}}")
+}
+
+/// The policy that a namespaced `spec` is, which selects every pod.
+fn reads(lists: &str) -> Policy {
+    let (mut policies, diagnostics) =
+        load(&with_spec("CiliumNetworkPolicy", &format!("endpointSelector: {{}}, {lists}")));
+    assert_eq!(diagnostics, Vec::<String>::new(), "{lists}");
     policies.pop().unwrap()
 }
 

@@ -130,10 +130,14 @@ const LEGACY_RULE: &[Field] = &[
     field("ingress", List(&Object(LEGACY_INGRESS)), Everywhere, "What may reach the subjects."),
     field("egress", List(&Object(LEGACY_EGRESS)), Everywhere, "What the subjects may reach."),
 ];
-const LEGACY_INGRESS: &[Field] =
-    &[field("fromEndpoints", ENDPOINTS, Everywhere, "Workloads, by labels."), LEGACY_PORTS];
-const LEGACY_EGRESS: &[Field] =
-    &[field("toEndpoints", ENDPOINTS, Everywhere, "Workloads, by labels."), LEGACY_PORTS];
+const LEGACY_INGRESS: &[Field] = &{
+    let [endpoints, _, cidr, set, entities, _, requires] = FROM;
+    [endpoints, cidr, set, entities, requires, LEGACY_PORTS]
+};
+const LEGACY_EGRESS: &[Field] = &{
+    let [endpoints, _, cidr, set, entities, _, _, requires] = TO;
+    [endpoints, cidr, set, entities, requires, LEGACY_PORTS]
+};
 const LEGACY_PORTS: Field = field(
     "toPorts",
     List(&Object(&[
@@ -141,8 +145,8 @@ const LEGACY_PORTS: Field = field(
         field(
             "rules",
             Object(&[
-                field("http", List(&Object(HTTP)), Requests, "A request must match one of them."),
-                field("HTTP", List(&Object(HTTP)), Requests, "The same, as it was spelt."),
+                field("http", List(&Object(LEGACY_HTTP)), Requests, "A request must match one of them."),
+                field("HTTP", List(&Object(LEGACY_HTTP)), Requests, "The same, as it was spelt."),
             ]),
             Requests,
             "What is looked at.",
@@ -340,7 +344,7 @@ const TLS: Takes = Object(&[
     field("certificate", Text, Quarantined, "The key of the certificate; `tls.crt` without it."),
     field("privateKey", Text, Quarantined, "The key of the private key; `tls.key` without it."),
 ]);
-const HTTP: &[Field] = &[
+const LEGACY_FIELDS: [Field; 4] = [
     field("method", Text, Requests, "An expression that the whole method must match."),
     field("path", Text, Requests, "An expression that the whole path must match, its query included."),
     field(
@@ -355,23 +359,28 @@ const HTTP: &[Field] = &[
         Requests,
         "`Name value`, or `Name` where presence is enough; each value of a repeated header must match.",
     ),
-    field(
-        "headerMatches",
-        List(&Object(&[
-            required("name", Text, Requests, "The header."),
-            field("value", Text, Requests, "The exact value."),
-            field("secret", Object(SECRET_FIELDS), Quarantined, "Where the value is kept."),
-            field(
-                "mismatch",
-                OneOf(&["LOG", "ADD", "DELETE", "REPLACE"]),
-                Quarantined,
-                "What happens where it differs: without it the rule does not match. `LOG` is enforced, the others are quarantined.",
-            ),
-        ])),
-        Requests,
-        "Headers, and what happens where they differ.",
-    ),
 ];
+const LEGACY_HTTP: &[Field] = &LEGACY_FIELDS;
+const HTTP: &[Field] = &{
+    let [method, path, host, headers] = LEGACY_FIELDS;
+    [method, path, host, headers, HEADER_MATCHES]
+};
+const HEADER_MATCHES: Field = field(
+    "headerMatches",
+    List(&Object(&[
+        required("name", Text, Requests, "The header."),
+        field("value", Text, Requests, "The exact value."),
+        field("secret", Object(SECRET_FIELDS), Quarantined, "Where the value is kept."),
+        field(
+            "mismatch",
+            OneOf(&["LOG", "ADD", "DELETE", "REPLACE"]),
+            Quarantined,
+            "What happens where it differs: without it the rule does not match. `LOG` is enforced, the others are quarantined.",
+        ),
+    ])),
+    Requests,
+    "Headers, and what happens where they differ.",
+);
 const TO_PORTS: &[Field] = &[
     PORTS,
     field(

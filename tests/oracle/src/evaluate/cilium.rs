@@ -38,6 +38,11 @@ pub(super) fn denies_by_default(view: &View<'_>, policy: &Policy) -> bool {
     })
 }
 
+/// Whether there is anything about this workload and direction.
+pub(super) fn concerns(view: &View<'_>, policy: &Policy) -> bool {
+    selecting(view, policy).any(|rule| lists(view, rule).into_iter().any(|list| !items(list).is_empty()))
+}
+
 fn selecting<'p>(view: &View<'_>, policy: &'p Policy) -> impl Iterator<Item = &'p Rule> {
     let labels = view.world.labels(view.subject);
     let namespace = policy.namespace.as_deref();

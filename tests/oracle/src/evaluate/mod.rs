@@ -112,6 +112,15 @@ pub fn judge(view: &View<'_>, policies: &[Policy], request: Option<&Request>) ->
     }
 }
 
+/// Whether a policy says anything of the subject's connections in this direction.
+pub fn concerns(view: &View<'_>, policy: &Policy) -> bool {
+    match policy {
+        Policy::Cilium(policy) => cilium::concerns(view, policy),
+        Policy::Kubernetes(policy) => kubernetes::denies_by_default(view, policy),
+        Policy::Tiered(policy) => tiered::concerns(view, policy),
+    }
+}
+
 fn normal<'p>(view: &View<'_>, policies: &[&'p Policy]) -> Vec<Said<'p>> {
     let said = |policy: &&'p Policy| match policy {
         Policy::Cilium(policy) => cilium::says(view, policy),

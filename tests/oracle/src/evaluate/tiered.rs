@@ -17,11 +17,20 @@ pub(super) fn first(view: &View<'_>, policies: &[&Any], tier: Tier) -> Option<Ac
         })
         .collect();
     of_tier.sort_by_key(|policy| (policy.priority, policy.name.clone()));
-    let rules = of_tier.into_iter().flat_map(|policy| match view.direction {
+    let rules = of_tier.into_iter().flat_map(|policy| rules(view, policy));
+    rules.filter(|rule| covers(view, rule)).map(|rule| rule.action).next()
+}
+
+/// Whether there is anything about this workload and direction.
+pub(super) fn concerns(view: &View<'_>, policy: &Policy) -> bool {
+    selects(view, policy) && !rules(view, policy).is_empty()
+}
+
+fn rules<'p>(view: &View<'_>, policy: &'p Policy) -> &'p [Rule] {
+    match view.direction {
         Direction::Ingress => &policy.ingress,
         Direction::Egress => &policy.egress,
-    });
-    rules.filter(|rule| covers(view, rule)).map(|rule| rule.action).next()
+    }
 }
 
 fn selects(view: &View<'_>, policy: &Policy) -> bool {
@@ -46,9 +55,8 @@ fn covers(view: &View<'_>, rule: &Rule) -> bool {
         Peer::DomainNames(_) => false,
     };
     let port = |port: &PortMatch| match port {
-        PortMatch::Ports(protocol, ports) => {
-            *protocol == view.target.protocol
-                && ports.is_none_or(|(first, last)| (first..=last).contains(&view.target.port))
+        PortMatch::Ports(protocol, (first, last)) => {
+            *protocol == view.target.protocol && (*first..=*last).contains(&view.target.port)
         }
         PortMatch::Named(name) => view.named_port(name),
     };

@@ -79,8 +79,8 @@ pub enum Peer {
 /// One of `protocols`.
 #[derive(Debug, Clone)]
 pub enum PortMatch {
-    /// `tcp`, `udp` or `sctp`: the ports from the first to the second, or all.
-    Ports(Protocol, Option<(u16, u16)>),
+    /// `tcp`, `udp` or `sctp`: the ports from the first to the second.
+    Ports(Protocol, (u16, u16)),
     /// `destinationNamedPort`.
     Named(String),
 }

@@ -59,19 +59,13 @@ fn peer(peer: &Peer) -> Yaml {
 }
 
 fn protocol(protocol: &PortMatch) -> Yaml {
-    let (protocol, ports) = match protocol {
+    let (protocol, first, last) = match protocol {
         PortMatch::Named(name) => return map(vec![("destinationNamedPort", text(name))]),
-        PortMatch::Ports(protocol, ports) => (protocol.name().to_lowercase(), ports),
+        PortMatch::Ports(protocol, (first, last)) => (protocol.name().to_lowercase(), first, last),
     };
-    let ports = match ports {
-        None => map(Vec::new()),
-        Some((first, last)) => map(vec![(
-            "destinationPort",
-            match first == last {
-                true => map(vec![("number", bare(first))]),
-                false => map(vec![("range", map(vec![("start", bare(first)), ("end", bare(last))]))]),
-            },
-        )]),
+    let ports = match first == last {
+        true => map(vec![("number", bare(first))]),
+        false => map(vec![("range", map(vec![("start", bare(first)), ("end", bare(last))]))]),
     };
-    map(vec![(&protocol, ports)])
+    map(vec![(&protocol, map(vec![("destinationPort", ports)]))])
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::names::policy_name;
 use crate::questions::{Asked, Pick, asked};
-use crate::{cilium, kubernetes, tiered, worlds};
+use crate::{aims, cilium, kubernetes, tiered, worlds};
 
 /// A world, policies and questions.
 #[derive(Clone)]
@@ -49,7 +49,8 @@ pub(crate) fn case(questions: usize) -> impl Strategy<Value = Case> {
                 };
                 *name = policy_name(index);
             }
-            let questions = picks.into_iter().map(|pick| asked(&world, pick)).collect();
+            let known = aims::targets(&world, &policies);
+            let questions = picks.into_iter().map(|pick| asked(&world, &policies, &known, pick)).collect();
             Case { world, policies, questions }
         },
     )

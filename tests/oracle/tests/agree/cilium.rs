@@ -2,7 +2,7 @@
 
 use postern_tests_oracle::label::Selector;
 use postern_tests_oracle::policy::Direction;
-use postern_tests_oracle::policy::cilium::{Item, Peers, Policy, Rule, Subject};
+use postern_tests_oracle::policy::cilium::{Item, Peers, Policy, PortEntry, Rule, Subject};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -28,12 +28,15 @@ fn modern() -> BoxedStrategy<Policy> {
                 spec: (keep || specs.is_empty()).then_some(spec),
                 specs,
             };
-            if policy.namespace.is_some() {
-                for rule in policy.spec.iter_mut().chain(&mut policy.specs) {
+            let namespaced = policy.namespace.is_some();
+            for rule in policy.spec.iter_mut().chain(&mut policy.specs) {
+                match rule.subject {
                     // Only a cluster-wide policy may select nodes.
-                    if let Subject::Nodes(_) = rule.subject {
+                    Subject::Nodes(_) if namespaced => {
                         rule.subject = Subject::Endpoints(Selector::default());
                     }
+                    Subject::Nodes(_) => entries(rule).for_each(|entry| entry.http = None),
+                    Subject::Endpoints(_) => {}
                 }
             }
             policy
@@ -55,7 +58,10 @@ fn legacy() -> BoxedStrategy<Policy> {
                     item.peers = None;
                 }
                 (item.icmps, item.authentication) = (None, None);
-                item.ports.iter_mut().flatten().for_each(|entry| entry.beyond = None);
+            }
+            for entry in entries(&mut rule) {
+                entry.beyond = None;
+                entry.http.iter_mut().flatten().for_each(|rule| rule.header_matches.clear());
             }
             Policy {
                 namespace: Some(namespace.to_owned()),
@@ -67,6 +73,11 @@ fn legacy() -> BoxedStrategy<Policy> {
             }
         })
         .boxed()
+}
+
+fn entries(rule: &mut Rule) -> impl Iterator<Item = &mut PortEntry> {
+    let items = rule.ingress.iter_mut().chain(&mut rule.egress).flatten();
+    items.flat_map(|item| item.ports.iter_mut().flatten())
 }
 
 fn namespace() -> BoxedStrategy<Option<String>> {
@@ -81,7 +92,7 @@ fn namespace() -> BoxedStrategy<Option<String>> {
 }
 
 fn rule() -> BoxedStrategy<Rule> {
-    let endpoints = prop_oneof![2 => Just(Selector::default()), 3 => selector(ENDPOINTS)];
+    let endpoints = prop_oneof![1 => Just(Selector::default()), 1 => selector(ENDPOINTS)];
     let subject = choose(vec![
         (20, None, endpoints.prop_map(Subject::Endpoints).boxed()),
         (1, Some(Feature::NodeSubjects), selector(SOURCED_NODES).prop_map(Subject::Nodes).boxed()),

@@ -44,7 +44,12 @@ impl<'c> Engine<'c> {
         refused(&inventory.diagnostics)?;
         let policies = load_policies(&file("policies", case.policies()));
         refused(&policies.diagnostics)?;
-        let (world, policies) = (inventory.world, policies.policies);
+        let (mut world, groups) = (inventory.world, policies.cidr_groups);
+        let policies = policies.policies;
+        groups
+            .into_iter()
+            .try_for_each(|group| world.add_cidr_group(group))
+            .map_err(|error| error.to_string())?;
 
         let identities = world.identities(&policies).map_err(|error| error.to_string())?;
         let local = world.workloads().filter(|workload| {

@@ -31,30 +31,7 @@ pub(crate) enum Feature {
 }
 
 /// What is left out, and why.
-const OFF: &[(Feature, &str)] = &[
-    (Feature::Tiers, "not read yet"),
-    (Feature::Clusters, "not read yet"),
-    (Feature::NodeLabels, "not read yet"),
-    (Feature::Groups, "not read yet"),
-    (Feature::ApiServers, "not read yet"),
-    (Feature::Backends, "not read yet"),
-    (Feature::NamedPorts, "not read yet"),
-    (Feature::Nodes, "not read yet"),
-    (Feature::Entities, "not read yet"),
-    (Feature::Cidrs, "not read yet"),
-    (Feature::Services, "not read yet"),
-    (Feature::Fqdns, "not read yet"),
-    (Feature::CloudGroups, "not read yet"),
-    (Feature::Portless, "not read yet"),
-    (Feature::Icmps, "not read yet"),
-    (Feature::HeaderMatches, "not read yet"),
-    (Feature::Beyond, "not read yet"),
-    (Feature::Authentication, "not read yet"),
-    (Feature::Specs, "not read yet"),
-    (Feature::NodeSubjects, "not read yet"),
-    (Feature::Audit, "not read yet"),
-    (Feature::IpBlocks, "not read yet"),
-];
+const OFF: &[(Feature, &str)] = &[];
 
 pub(crate) fn on(feature: Feature) -> bool {
     !OFF.iter().any(|(off, _)| *off == feature)

@@ -16,7 +16,7 @@ use crate::names::{GROUPS, NAMESPACES, NO_GROUP, PORT_NAMES, PORTS, PREFIXES, SE
 
 /// An item of one of the four lists.
 pub(crate) fn item(direction: Direction, deny: bool) -> BoxedStrategy<Item> {
-    let peers = sometimes(75, None, peers(direction, deny));
+    let peers = sometimes(65, None, peers(direction, deny));
     let ports = choose(vec![
         (3, None, Just((None, None)).boxed()),
         (8, None, vec(entry(direction, deny), 1..=2).prop_map(|entries| (Some(entries), None)).boxed()),

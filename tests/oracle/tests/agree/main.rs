@@ -4,9 +4,11 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "a test fails by panicking"
 )]
 
+mod aims;
 mod case;
 mod cilium;
 mod engine;
@@ -60,7 +62,7 @@ fn the_engine_agrees_with_the_reference() {
     assert!(all >= wanted, "only {all} questions were asked");
     for verdict in [Verdict::Allow, Verdict::Redirect, Verdict::Deny] {
         let share = answers.get(&verdict).copied().unwrap_or_default() * 100 / all;
-        assert!(share >= 3, "only {share} % of the answers are {verdict:?}: {answers:?}");
+        assert!(share >= 2, "only {share} % of the answers are {verdict:?}: {answers:?}");
     }
 }
 

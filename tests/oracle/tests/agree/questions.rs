@@ -3,8 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use postern_tests_oracle::evaluate::Question;
+use postern_tests_oracle::evaluate::{Question, View, concerns};
 use postern_tests_oracle::http::Request;
+use postern_tests_oracle::policy::{Direction, Policy};
 use postern_tests_oracle::port::{PROTOCOLS, Protocol, Target};
 use postern_tests_oracle::world::{Owner, World};
 use proptest::prelude::*;
@@ -45,9 +46,12 @@ impl fmt::Display for Asked {
 /// A question before the world is known.
 #[derive(Debug, Clone)]
 pub(crate) struct Pick {
-    ends: [End; 2],
+    /// The ends to choose from: the first that any policy speaks of.
+    ends: Vec<[End; 2]>,
     by_name: [bool; 2],
     target: Target,
+    /// One of the ports that policies name, or next to it.
+    aimed: Option<(Index, u8)>,
     request: Option<Request>,
 }
 
@@ -67,24 +71,36 @@ impl Pick {
             1 => of(&[Protocol::Icmp, Protocol::IcmpV6]),
         ];
         let parts = (
-            [end(), end()],
+            proptest::collection::vec([end(), end()], 1..=4),
             any::<[bool; 2]>(),
             protocol,
-            prop_oneof![1 => of(&[80, 80, 8080]), 1 => of(&PORTS)],
+            of(&PORTS),
             of(&[0_u16, 3, 8, 128, 129]),
-            sometimes(60, None, request()),
+            sometimes(75, None, (any::<Index>(), 0..10_u8)),
+            sometimes(70, None, request()),
         );
         parts
-            .prop_map(|(ends, by_name, protocol, port, icmp, request)| {
+            .prop_map(|(ends, by_name, protocol, port, icmp, aimed, request)| {
                 let port = match protocol {
                     Protocol::Icmp | Protocol::IcmpV6 => icmp,
                     protocol if protocol.has_ports() => port,
                     _ => 0,
                 };
-                let target = Target { protocol, port };
-                Self { ends, by_name, target, request: request.filter(|_| protocol == Protocol::Tcp) }
+                Self { ends, by_name, target: Target { protocol, port }, aimed, request }
             })
             .boxed()
+    }
+
+    fn target(&self, known: &[Target]) -> Target {
+        let Some((index, next)) = self.aimed.filter(|_| !known.is_empty()) else { return self.target };
+        let Target { protocol, port } = known[index.index(known.len())];
+        let port = match next {
+            _ if !protocol.has_ports() => port,
+            0 => port.saturating_sub(1),
+            1 => port.saturating_add(1),
+            _ => port,
+        };
+        Target { protocol, port }
     }
 }
 
@@ -97,23 +113,40 @@ fn end() -> BoxedStrategy<End> {
     .boxed()
 }
 
-/// The question in a world.
-pub(crate) fn asked(world: &World, pick: Pick) -> Asked {
-    let find = |end: &End| -> IpAddr {
-        match end {
-            End::Workload(index, last) => {
-                let addresses = &world.workloads[index.index(world.workloads.len())].addresses;
-                if *last { addresses[addresses.len() - 1] } else { addresses[0] }
+/// The question in a world, where policies name these ports.
+pub(crate) fn asked(world: &World, policies: &[Policy], known: &[Target], pick: Pick) -> Asked {
+    let target = pick.target(known);
+    let spoken_of = |[from, to]: &[IpAddr; 2]| {
+        let side = |own, peer, direction| match world.owner(own) {
+            Owner::Workload(subject) if subject.is_local() => {
+                let view = View { world, subject, peer: world.owner(peer), direction, target };
+                policies.iter().any(|policy| concerns(&view, policy))
             }
-            End::Node(index) => node_address(*index),
-            End::Outside(text) => address(text),
-        }
+            _ => false,
+        };
+        side(*from, *to, Direction::Egress) || side(*to, *from, Direction::Ingress)
     };
-    let [from, to] = pick.ends.map(|end| find(&end));
+    let mut ends: Vec<[IpAddr; 2]> =
+        pick.ends.iter().map(|ends| ends.each_ref().map(|end| address_of(world, end))).collect();
+    let chosen = ends.iter().position(spoken_of).unwrap_or_default();
+    let [from, to] = ends.swap_remove(chosen);
     let name = |address, by_name: bool| match world.owner(address) {
         Owner::Workload(workload) if by_name => Some(format!("{}/{}", workload.namespace, workload.name)),
         _ => None,
     };
     let names = [name(from, pick.by_name[0]), name(to, pick.by_name[1])];
-    Asked { question: Question { from, to, target: pick.target, request: pick.request }, names }
+    // Only TCP carries requests.
+    let request = pick.request.filter(|_| target.protocol == Protocol::Tcp);
+    Asked { question: Question { from, to, target, request }, names }
+}
+
+fn address_of(world: &World, end: &End) -> IpAddr {
+    match end {
+        End::Workload(index, last) => {
+            let addresses = &world.workloads[index.index(world.workloads.len())].addresses;
+            if *last { addresses[addresses.len() - 1] } else { addresses[0] }
+        }
+        End::Node(index) => node_address(*index),
+        End::Outside(text) => address(text),
+    }
 }

@@ -75,8 +75,9 @@ fn protocol() -> BoxedStrategy<PortMatch> {
     let protocol = || of(&[Protocol::Tcp, Protocol::Tcp, Protocol::Udp, Protocol::Sctp]);
     let ports = (of(&PORTS), of(&PORTS)).prop_map(|(a, b)| (a.min(b), a.max(b)));
     let one = of(&PORTS).prop_map(|port| (port, port));
-    let ports = sometimes(80, None, prop_oneof![one, ports]);
-    let ported = (protocol(), ports).prop_map(|(protocol, ports)| PortMatch::Ports(protocol, ports));
+    let every = Just((1, u16::MAX));
+    let ported = (protocol(), prop_oneof![2 => one, 2 => ports, 1 => every])
+        .prop_map(|(protocol, ports)| PortMatch::Ports(protocol, ports));
     let named = of(&PORT_NAMES).prop_map(|name| PortMatch::Named(name.to_owned()));
     choose(vec![(5, None, ported.boxed()), (1, Some(Feature::NamedPorts), named.boxed())])
 }

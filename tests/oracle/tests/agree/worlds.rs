@@ -44,7 +44,7 @@ fn workload() -> BoxedStrategy<Workload> {
         any::<bool>(),
         sometimes(80, None, of(&NODES)),
         sometimes(30, None, of(&ACCOUNTS)),
-        sometimes(20, Some(Feature::Clusters), of(&CLUSTERS)),
+        sometimes(35, Some(Feature::Clusters), of(&CLUSTERS)),
         container_ports(),
         any::<bool>(),
     );
@@ -145,5 +145,5 @@ fn groups() -> BoxedStrategy<Vec<CidrGroup>> {
 
 fn api_servers() -> BoxedStrategy<Vec<std::net::IpAddr>> {
     let known = ["192.168.0.1", "203.0.113.8", "198.51.100.1", "10.0.0.2"].map(address);
-    sometimes(60, Some(Feature::ApiServers), some_of(&known, 3)).prop_map(Option::unwrap_or_default).boxed()
+    sometimes(80, Some(Feature::ApiServers), some_of(&known, 3)).prop_map(Option::unwrap_or_default).boxed()
 }

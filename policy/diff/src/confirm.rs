@@ -1,0 +1,56 @@
+//! Confirmation: whether the core, asked about a request, says what the automata say.
+
+use std::sync::Arc;
+
+use postern_policy_core::decide::Verdict;
+use postern_policy_core::endpoint::{Action, DirectionPolicy, Flow, Peers, Ports, Rule, Tier};
+use postern_policy_core::http::{HeaderMatch, HttpMatch, HttpMatcher, HttpRule};
+use postern_policy_core::identity::IdentityId;
+use postern_policy_core::policy::RuleId;
+use postern_policy_core::port::Protocol;
+
+use crate::allowed::{Allowed, Matched};
+use crate::automata::Automata;
+use crate::witness::Sample;
+
+/// An allowance as a policy that the core decides by.
+pub(crate) fn policy(allowed: &Allowed, automata: &Automata) -> DirectionPolicy {
+    let rule = |action| Rule {
+        id: RuleId::new("diff"),
+        tier: Tier::Normal,
+        peers: Peers::Any,
+        ports: Ports::All,
+        action,
+    };
+    let rules = match allowed {
+        Allowed::Nothing => Vec::new(),
+        Allowed::Everything => vec![rule(Action::Allow)],
+        Allowed::Requests(requests) => {
+            let http: Arc<[HttpRule]> = requests.iter().map(|matched| http(matched, automata)).collect();
+            vec![rule(Action::Http(http))]
+        }
+    };
+    DirectionPolicy { default_deny: true, rules }
+}
+
+fn http(matched: &Matched, automata: &Automata) -> HttpRule {
+    let pattern = |id: &Option<_>| id.and_then(|id| automata.pattern(id).cloned());
+    let headers = matched.headers.iter();
+    HttpRule {
+        id: RuleId::new("diff"),
+        matcher: HttpMatcher::Active(HttpMatch {
+            method: pattern(&matched.method),
+            path: pattern(&matched.path),
+            host: pattern(&matched.host),
+            headers: headers
+                .map(|(name, value)| HeaderMatch { name: name.clone(), value: value.clone() })
+                .collect(),
+        }),
+    }
+}
+
+/// Whether all of these policies let a request pass.
+pub(crate) fn passes(policies: &[DirectionPolicy], sample: &Sample) -> bool {
+    let flow = Flow { peer: IdentityId::WORLD, protocol: Protocol::Tcp, port: 80 };
+    policies.iter().all(|policy| policy.request(&flow, &sample.request()).verdict == Verdict::Allow)
+}
