@@ -19,30 +19,36 @@ impl<T> PerKind<T> {
     /// The value of a kind.
     #[must_use]
     pub(crate) fn get(&self, kind: Kind) -> &T {
-        let [pod, namespace, node, service, cnp, ccnp, policy, identity] = &self.0;
+        let [pod, namespace, node, service, slice, group, cnp, ccnp, policy, ordered, identity] = &self.0;
         match kind {
             Kind::Pod => pod,
             Kind::Namespace => namespace,
             Kind::Node => node,
             Kind::Service => service,
+            Kind::EndpointSlice => slice,
+            Kind::CidrGroup => group,
             Kind::Policy(PolicyKind::Cnp) => cnp,
             Kind::Policy(PolicyKind::Ccnp) => ccnp,
             Kind::Policy(PolicyKind::NetworkPolicy) => policy,
+            Kind::Policy(PolicyKind::ClusterNetworkPolicy) => ordered,
             Kind::Identity => identity,
         }
     }
 
     /// The value of a kind, to change it.
     pub(crate) fn get_mut(&mut self, kind: Kind) -> &mut T {
-        let [pod, namespace, node, service, cnp, ccnp, policy, identity] = &mut self.0;
+        let [pod, namespace, node, service, slice, group, cnp, ccnp, policy, ordered, identity] = &mut self.0;
         match kind {
             Kind::Pod => pod,
             Kind::Namespace => namespace,
             Kind::Node => node,
             Kind::Service => service,
+            Kind::EndpointSlice => slice,
+            Kind::CidrGroup => group,
             Kind::Policy(PolicyKind::Cnp) => cnp,
             Kind::Policy(PolicyKind::Ccnp) => ccnp,
             Kind::Policy(PolicyKind::NetworkPolicy) => policy,
+            Kind::Policy(PolicyKind::ClusterNetworkPolicy) => ordered,
             Kind::Identity => identity,
         }
     }

@@ -5,19 +5,21 @@
 
 use std::convert::Infallible;
 use std::fmt::Debug;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::core::{DynamicObject, TypeMeta};
 use kube::discovery::ApiResource;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use postern_controller_api::identity::PosternIdentity;
+use postern_controller_api::upstream::ClusterNetworkPolicy;
 use postern_controller_api::v2;
 use postern_controller_index::{
-    Change, Event, Kind, ObjectKey, PolicyChange, PolicyKey, PolicyKind, PolicyObject,
+    Change, CidrGroupObject, Event, Kind, ObjectKey, PolicyChange, PolicyKey, PolicyKind, PolicyObject,
 };
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
@@ -28,6 +30,8 @@ use crate::reach::{Party, Reach};
 
 /// How many seconds a watch stays open without an answer before it is taken for dead.
 const TIMEOUT: u32 = 120;
+/// How often it is looked whether a kind is served that was not.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// What every watch needs.
 #[derive(Debug, Clone)]
@@ -45,6 +49,11 @@ pub(crate) fn spawn(tasks: &mut JoinSet<Infallible>, client: &Client, watches: &
     tasks.spawn(it().follow::<Namespace>(Api::all(all(client)), Kind::Namespace, Event::Namespace));
     tasks.spawn(it().follow::<Node>(Api::all(all(client)), Kind::Node, Event::Node));
     tasks.spawn(it().follow::<Service>(Api::all(all(client)), Kind::Service, Event::Service));
+    tasks.spawn(it().follow::<EndpointSlice>(
+        Api::all(all(client)),
+        Kind::EndpointSlice,
+        Event::EndpointSlice,
+    ));
     tasks.spawn(it().follow::<PosternIdentity>(Api::all(all(client)), Kind::Identity, Event::Identity));
     for (kind, resource) in [
         (PolicyKind::Cnp, ApiResource::erase::<v2::CiliumNetworkPolicy>(&())),
@@ -53,6 +62,8 @@ pub(crate) fn spawn(tasks: &mut JoinSet<Infallible>, client: &Client, watches: &
     ] {
         tasks.spawn(it().follow_policies(Api::all_with(client.clone(), &resource), kind, resource));
     }
+    tasks.spawn(it().follow_groups(client.clone()));
+    tasks.spawn(it().follow_ordered(client.clone()));
 }
 
 impl Watches {
@@ -78,6 +89,61 @@ impl Watches {
             Event::Policy(PolicyChange::Deleted(PolicyKey { kind, namespace, name }))
         };
         self.run(api, Kind::Policy(kind), applied, deleted).await
+    }
+
+    /// CIDR groups, by the newer of the versions that are served.
+    async fn follow_groups(self, client: Client) -> Infallible {
+        let newer = ApiResource::erase::<v2::CiliumCIDRGroup>(&());
+        let version = "v2alpha1".to_owned();
+        let older =
+            ApiResource { api_version: format!("{}/{version}", newer.group), version, ..newer.clone() };
+        let resource = self.served(&client, Kind::CidrGroup, &[newer, older]).await;
+        let types = TypeMeta { api_version: resource.api_version.clone(), kind: resource.kind.clone() };
+        let applied = |object: DynamicObject| {
+            let object = cidr_group(object, &types);
+            Event::CidrGroup(Change::Applied(Box::new(object)))
+        };
+        let deleted = |object: &DynamicObject| Event::CidrGroup(Change::Deleted(key(object)));
+        self.run(Api::all_with(client, &resource), Kind::CidrGroup, applied, deleted).await
+    }
+
+    /// The administrators' policies: not every cluster has them.
+    async fn follow_ordered(self, client: Client) -> Infallible {
+        let kind = PolicyKind::ClusterNetworkPolicy;
+        let resource = ApiResource::erase::<ClusterNetworkPolicy>(&());
+        let resource = self.served(&client, Kind::Policy(kind), &[resource]).await;
+        self.follow_policies(Api::all_with(client, &resource), kind, resource).await
+    }
+
+    /// Waits until one of these is served. While none is, there are no objects of the kind.
+    async fn served(&self, client: &Client, kind: Kind, wanted: &[ApiResource]) -> ApiResource {
+        let mut said = false;
+        loop {
+            match first_served(client, wanted).await {
+                Ok(Some(resource)) => return resource,
+                Ok(None) if said => self.reach.listed(kind),
+                Ok(None) => {
+                    said = true;
+                    let versions: Vec<&str> = wanted.iter().map(|it| it.api_version.as_str()).collect();
+                    let versions = versions.join(" or ");
+                    tracing::info!(kind = kind.name(), versions, "not served here: not watched until it is");
+                    for event in [Event::Relist(kind), Event::Synced(kind)] {
+                        if self.queue.send(event).await.is_err() {
+                            std::future::pending::<()>().await;
+                        }
+                    }
+                    self.reach.listed(kind);
+                }
+                Err(error) => {
+                    self.reach.failed(Party::Watch(kind), Instant::now());
+                    self.metrics.watch_errors.get(kind).inc();
+                    tracing::warn!(kind = kind.name(), %error, "it cannot be told whether the kind is served");
+                    tokio::time::sleep(LOOK_AGAIN / 30).await;
+                    continue;
+                }
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     async fn run<K>(
@@ -127,6 +193,21 @@ impl Watches {
     }
 }
 
+/// The first of these that the API server serves.
+async fn first_served(client: &Client, wanted: &[ApiResource]) -> Result<Option<ApiResource>, kube::Error> {
+    for resource in wanted {
+        match client.list_api_group_resources(&resource.api_version).await {
+            Ok(served) if served.resources.iter().any(|it| it.name == resource.plural) => {
+                return Ok(Some(resource.clone()));
+            }
+            Ok(_) => {}
+            Err(kube::Error::Api(answer)) if answer.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
 /// Who wrote which field is half of an object, and nobody here reads it.
 fn without_noise<K: Resource>(mut object: K) -> K {
     object.meta_mut().managed_fields = None;
@@ -147,6 +228,12 @@ fn policy(mut object: DynamicObject, kind: PolicyKind, types: &TypeMeta) -> Poli
         generation: object.metadata.generation.unwrap_or_default(),
         text: json(&object),
     }
+}
+
+fn cidr_group(mut object: DynamicObject, types: &TypeMeta) -> CidrGroupObject {
+    object.types = Some(types.clone());
+    let name = object.name_any();
+    CidrGroupObject { name, uid: object.uid().unwrap_or_default(), text: json(&object) }
 }
 
 fn json(object: &DynamicObject) -> String {

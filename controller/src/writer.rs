@@ -53,7 +53,7 @@ impl Writer {
         for Refused { object, message } in changes.refused {
             match object.kind {
                 // These have a status, and whoever writes that knows whether it is news.
-                Kind::Policy(PolicyKind::Cnp | PolicyKind::Ccnp) => {
+                Kind::Policy(PolicyKind::Cnp | PolicyKind::Ccnp | PolicyKind::ClusterNetworkPolicy) => {
                     tracing::warn!(%object, message, "refused");
                 }
                 _ => self.events.send(Notice::refused(reference(&object), &message)),
@@ -133,7 +133,9 @@ fn refused_object(node: &str, resource_type: ResourceType, resources: &[String])
 fn reference(object: &ObjectRef) -> ObjectReference {
     let api_version = match object.kind {
         Kind::Pod | Kind::Namespace | Kind::Node | Kind::Service => "v1",
-        Kind::Policy(PolicyKind::Cnp | PolicyKind::Ccnp) => "cilium.io/v2",
+        Kind::EndpointSlice => "discovery.k8s.io/v1",
+        Kind::Policy(PolicyKind::Cnp | PolicyKind::Ccnp) | Kind::CidrGroup => "cilium.io/v2",
+        Kind::Policy(PolicyKind::ClusterNetworkPolicy) => "policy.networking.k8s.io/v1alpha2",
         Kind::Policy(PolicyKind::NetworkPolicy) => "networking.k8s.io/v1",
         Kind::Identity => "identities.postern.dev/v1alpha1",
     };

@@ -146,3 +146,18 @@ fn pieces_follow_the_first() {
         }
     });
 }
+
+#[test]
+fn the_other_familys_icmp_is_no_icmp() {
+    in_namespace(|| {
+        let world = World::new(&open());
+        // Of either protocol, whatever is said of it; its own family's packets here are no ICMP by their bytes.
+        let [v4, v6] = [1, 58].map(|protocol| {
+            world.entry(protocol, Verdict::ALLOW);
+            world.fates(protocol)
+        });
+        assert_eq!([v4[1], v4[3]], [Did::Drop; 2], "ICMP in IPv6");
+        assert_eq!([v6[0], v6[2]], [Did::Drop; 2], "ICMPv6 in IPv4");
+        assert_eq!([v4[0], v6[1]], [Did::Pass; 2], "each in its own family");
+    });
+}

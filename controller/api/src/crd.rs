@@ -2,15 +2,15 @@
 
 use k8s_openapi::ByteString;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceConversion, CustomResourceDefinition, ServiceReference, WebhookClientConfig,
-    WebhookConversion,
+    CustomResourceConversion, CustomResourceDefinition, CustomResourceDefinitionVersion, ServiceReference,
+    WebhookClientConfig, WebhookConversion,
 };
 use kube::core::crd::{MergeError, merge_crds};
 use kube::{CustomResourceExt, Resource};
 
 use crate::identity::PosternIdentity;
-use postern_policy_lang::yaml_text;
 use crate::{v1, v2};
+use postern_policy_lang::yaml_text;
 
 /// The path that conversion reviews are sent to.
 pub const CONVERT_PATH: &str = "/convert";
@@ -86,7 +86,15 @@ pub fn crds(webhook: &Webhook) -> Result<Vec<CustomResourceDefinition>, MergeErr
                 .to_owned(),
         );
     }
-    Ok(vec![policy, v2::CiliumClusterwideNetworkPolicy::crd(), PosternIdentity::crd()])
+    let mut group = v2::CiliumCIDRGroup::crd();
+    // The same under the name that it had before.
+    let older = group.spec.versions.first().cloned().map(|version| CustomResourceDefinitionVersion {
+        name: "v2alpha1".to_owned(),
+        storage: false,
+        ..version
+    });
+    group.spec.versions.extend(older);
+    Ok(vec![policy, v2::CiliumClusterwideNetworkPolicy::crd(), group, PosternIdentity::crd()])
 }
 
 /// The files of `deploy/crds`: name and content.

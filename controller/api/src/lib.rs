@@ -10,6 +10,7 @@ pub mod crd;
 pub mod identity;
 mod schema;
 pub mod status;
+pub mod upstream;
 pub mod v1;
 pub mod v2;
 

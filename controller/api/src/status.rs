@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 pub const VALID: &str = "Valid";
 /// The type of the condition that says on how many of its endpoints a policy is enforced, `n/m` in its message.
 pub const ENFORCED: &str = "Enforced";
+/// The type of the condition that names the rules of a policy that no data plane enforces, and says why. Such a rule
+/// allows nothing, and denies all that it might speak of.
+pub const QUARANTINED: &str = "Quarantined";
 
 /// The status of a policy.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

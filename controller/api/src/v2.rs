@@ -91,3 +91,26 @@ pub struct ClusterwidePolicyBody {
     #[serde(flatten)]
     pub rest: BTreeMap<String, Value>,
 }
+
+/// What a `CiliumCIDRGroup` says, as it was written.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
+#[kube(
+    group = "cilium.io",
+    version = "v2",
+    kind = "CiliumCIDRGroup",
+    plural = "ciliumcidrgroups",
+    shortname = "ccg",
+    doc = "A named set of prefixes outside the cluster that policies refer to.",
+    no_spec,
+    derive = "PartialEq",
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+pub struct CidrGroupBody {
+    /// The prefixes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::any_object")]
+    pub spec: Option<Value>,
+    /// Whatever else was written, so that it can be refused by name.
+    #[serde(flatten)]
+    pub rest: BTreeMap<String, Value>,
+}

@@ -93,7 +93,16 @@ fn the_policy_has_two_served_versions_and_stores_the_second() {
     assert_eq!(policy["spec"]["conversion"]["strategy"], "Webhook");
     let clusterwide = serde_json::to_value(&crds[1]).unwrap();
     assert_eq!(clusterwide["spec"]["scope"], "Cluster");
-    assert_eq!(crds[2].metadata.name.as_deref(), Some("posternidentities.identities.postern.dev"));
+    assert_eq!(crds[3].metadata.name.as_deref(), Some("posternidentities.identities.postern.dev"));
+}
+
+#[test]
+fn a_group_is_served_under_its_older_version_too() {
+    let crds = crds(&Webhook::default()).unwrap();
+    assert_eq!(crds[2].metadata.name.as_deref(), Some("ciliumcidrgroups.cilium.io"));
+    let versions = crds[2].spec.versions.iter();
+    let versions: Vec<_> = versions.map(|it| (it.name.as_str(), it.served, it.storage)).collect();
+    assert_eq!(versions, [("v2", true, true), ("v2alpha1", true, false)]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use postern_controller_api::identity::PosternIdentity;
 use postern_policy_core::world::WorkloadName;
 
@@ -17,6 +18,10 @@ pub enum Event {
     Node(Change<Node>),
     /// A service.
     Service(Change<Service>),
+    /// Where some of a service's backends are.
+    EndpointSlice(Change<EndpointSlice>),
+    /// A CIDR group.
+    CidrGroup(Change<CidrGroupObject>),
     /// A policy of any kind.
     Policy(PolicyChange),
     /// The number of an identity.
@@ -56,6 +61,10 @@ pub enum Kind {
     Node,
     /// Services.
     Service,
+    /// Endpoint slices.
+    EndpointSlice,
+    /// `CiliumCIDRGroup`.
+    CidrGroup,
     /// Policies of one kind.
     Policy(PolicyKind),
     /// `PosternIdentity`.
@@ -64,14 +73,17 @@ pub enum Kind {
 
 impl Kind {
     /// All of them: nothing is published before each was listed.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Pod,
         Self::Namespace,
         Self::Node,
         Self::Service,
+        Self::EndpointSlice,
+        Self::CidrGroup,
         Self::Policy(PolicyKind::Cnp),
         Self::Policy(PolicyKind::Ccnp),
         Self::Policy(PolicyKind::NetworkPolicy),
+        Self::Policy(PolicyKind::ClusterNetworkPolicy),
         Self::Identity,
     ];
 
@@ -82,6 +94,8 @@ impl Kind {
             Self::Namespace => "Namespace",
             Self::Node => "Node",
             Self::Service => "Service",
+            Self::EndpointSlice => "EndpointSlice",
+            Self::CidrGroup => "CiliumCIDRGroup",
             Self::Policy(kind) => kind.name(),
             Self::Identity => "PosternIdentity",
         }
@@ -97,6 +111,8 @@ pub enum PolicyKind {
     Ccnp,
     /// `NetworkPolicy`.
     NetworkPolicy,
+    /// `ClusterNetworkPolicy`.
+    ClusterNetworkPolicy,
 }
 
 impl PolicyKind {
@@ -106,6 +122,7 @@ impl PolicyKind {
             Self::Cnp => "CiliumNetworkPolicy",
             Self::Ccnp => "CiliumClusterwideNetworkPolicy",
             Self::NetworkPolicy => "NetworkPolicy",
+            Self::ClusterNetworkPolicy => "ClusterNetworkPolicy",
         }
     }
 
@@ -114,6 +131,7 @@ impl PolicyKind {
             Self::Cnp => "cnp",
             Self::Ccnp => "ccnp",
             Self::NetworkPolicy => "netpol",
+            Self::ClusterNetworkPolicy => "kcnp",
         }
     }
 }
@@ -173,6 +191,17 @@ pub struct PolicyObject {
     pub uid: String,
     /// Its generation: the same one is not read again. 0 where that is not known.
     pub generation: i64,
+    /// The object as JSON, whole.
+    pub text: String,
+}
+
+/// A CIDR group as the API server has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CidrGroupObject {
+    /// Its name.
+    pub name: String,
+    /// Its uid: another object under the same name has another.
+    pub uid: String,
     /// The object as JSON, whole.
     pub text: String,
 }

@@ -7,18 +7,22 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use postern_policy_core::identity::Who;
-use postern_policy_core::world::{Identities, WorkloadName, World};
-use postern_policy_wire::Identity;
+use postern_policy_core::policy::RuleId;
+use postern_policy_core::resolver::{Numbering, Resolver};
+use postern_policy_core::world::{Node, WorkloadName};
+use postern_policy_wire::{DirectionPolicy, Identity};
 use postern_xds::resource::{EncodeError, Versioned};
 
 use crate::addresses::{Addresses, Effect, Owner};
+use crate::backends::Backends;
+use crate::cidr_groups::CidrGroups;
 use crate::event::{Change, Event, Kind, ObjectKey, ObjectRef, PolicyChange, PolicyKey};
-use crate::groups::{GroupKey, Groups};
 use crate::nodes::NodeState;
 use crate::numbers::{self, Numbers};
 use crate::objects::{self, ObjectError, Pod};
 use crate::outputs::{Outputs, Publisher};
 use crate::policies::Policies;
+use crate::prefixes::Prefixes;
 use crate::services::Services;
 
 /// What can be chosen.
@@ -56,12 +60,14 @@ pub struct Changes {
     pub revision: Option<u64>,
 }
 
-/// A pod and the group it is in.
+/// A pod, who it is, and what policies say of it.
 #[derive(Debug)]
 struct PodEntry {
     pod: Pod,
-    /// None for one on its node's network.
-    group: Option<GroupKey>,
+    /// None for one on its node's network: it is its node.
+    who: Option<Who>,
+    /// As it was last resolved: of what goes to it, and of what it sends.
+    policy: Option<(DirectionPolicy, DirectionPolicy)>,
 }
 
 /// The state of a cluster. It has one writer; readers follow its [`Outputs`].
@@ -73,20 +79,20 @@ pub struct Index {
     /// The objects that were seen of the kinds that are being listed again.
     seen: BTreeMap<Kind, BTreeSet<ObjectKey>>,
     pods: BTreeMap<WorkloadName, PodEntry>,
-    /// Only the labels of its namespaces are used: the rest of the world is here.
-    world: World,
+    /// The world and the policies in force, and what follows from them.
+    resolver: Resolver,
     namespaces: BTreeSet<String>,
     /// The addresses of each.
     nodes: BTreeMap<String, Vec<IpAddr>>,
     services: Services,
+    backends: Backends,
+    cidr_groups: CidrGroups,
     policies: Policies,
     numbers: Numbers,
+    prefixes: Prefixes,
     addresses: Addresses,
-    groups: Groups,
     /// What each node is told; one for each node that exists or that pods are on.
     states: BTreeMap<String, NodeState>,
-    /// Everybody with a number, for resolution.
-    identities: Identities,
     published_identities: Arc<BTreeMap<u32, Arc<Versioned<Identity>>>>,
     dirty: Dirty,
     revision: u64,
@@ -116,16 +122,17 @@ impl Index {
             synced: BTreeSet::new(),
             seen: BTreeMap::new(),
             pods: BTreeMap::new(),
-            world: World::default(),
+            resolver: Resolver::new(Numbering::Given),
             namespaces: BTreeSet::new(),
             nodes: BTreeMap::new(),
             services: Services::default(),
+            backends: Backends::default(),
+            cidr_groups: CidrGroups::default(),
             policies: Policies::default(),
             numbers: Numbers::default(),
+            prefixes: Prefixes::default(),
             addresses: Addresses::default(),
-            groups: Groups::default(),
             states: BTreeMap::new(),
-            identities: Identities::default(),
             published_identities: Arc::default(),
             dirty: Dirty { owners: true, ..Dirty::default() },
             revision: 0,
@@ -202,21 +209,39 @@ impl Index {
                 let object = self.see(Kind::Namespace, key, uid);
                 let labels = namespace.metadata.labels.unwrap_or_default();
                 self.namespaces.insert(object.key.name.clone());
-                if self.world.set_namespace(&object.key.name, labels.clone()) != Some(labels) {
-                    self.regroup(&object.key.name);
-                }
+                self.resolver.set_namespace(&object.key.name, labels);
+                self.rename(&object.key.name);
             }
             Event::Node(Change::Applied(node)) => {
                 let (key, uid) = objects::identify(&node.metadata);
                 let object = self.see(Kind::Node, key, uid);
                 let addresses = read(&object, objects::node_addresses(&node).map(Some), changes);
-                self.set_node(&object, Some(addresses.unwrap_or_default()), changes);
+                let labels = node.metadata.labels.unwrap_or_default();
+                let (name, addresses) = (object.key.name.clone(), addresses.unwrap_or_default());
+                self.set_node(&object, Some(Node { name, addresses, labels }), changes);
             }
             Event::Service(Change::Applied(service)) => {
                 let (key, uid) = objects::identify(&service.metadata);
                 let object = self.see(Kind::Service, key, uid);
+                let of_policies = objects::service_of_policies(&service);
                 let service = read(&object, objects::service(&service), changes);
                 self.services.set(&object.key, service);
+                self.resolver.set_service(of_policies);
+                self.backends.tell(&object.key.workload(), &mut self.resolver);
+            }
+            Event::EndpointSlice(Change::Applied(slice)) => {
+                let (key, uid) = objects::identify(&slice.metadata);
+                let object = self.see(Kind::EndpointSlice, key, uid);
+                let slice = read(&object, objects::slice(&slice), changes);
+                self.backends.set(&object.key, slice, &mut self.resolver);
+            }
+            Event::CidrGroup(Change::Applied(group)) => {
+                let (key, uid) = (ObjectKey::cluster(&group.name), group.uid.clone());
+                let object = self.see(Kind::CidrGroup, key, Some(uid));
+                let limit = self.config.message_limit;
+                if let Err(message) = self.cidr_groups.set(*group, &mut self.resolver, limit) {
+                    changes.refused.push(Refused { object, message });
+                }
             }
             Event::Identity(Change::Applied(identity)) => {
                 let (key, uid) = objects::identify(&identity.metadata);
@@ -232,7 +257,7 @@ impl Index {
                     changes.refused.push(Refused { object, message: message.clone() });
                 }
                 if replaced.changed {
-                    self.groups.policy_changed(&key, &self.policies, |labels| replaced.selected(labels));
+                    self.policy_changed(&key);
                 }
             }
             Event::Policy(PolicyChange::Deleted(key)) => {
@@ -242,6 +267,8 @@ impl Index {
             Event::Namespace(Change::Deleted(key)) => self.delete(Kind::Namespace, key),
             Event::Node(Change::Deleted(key)) => self.delete(Kind::Node, key),
             Event::Service(Change::Deleted(key)) => self.delete(Kind::Service, key),
+            Event::EndpointSlice(Change::Deleted(key)) => self.delete(Kind::EndpointSlice, key),
+            Event::CidrGroup(Change::Deleted(key)) => self.delete(Kind::CidrGroup, key),
             Event::Identity(Change::Deleted(key)) => self.delete(Kind::Identity, key),
         }
     }
@@ -264,7 +291,13 @@ impl Index {
             }
             Kind::Namespace => self.namespaces.iter().map(ObjectKey::cluster).collect(),
             Kind::Node => self.nodes.keys().map(ObjectKey::cluster).collect(),
-            Kind::Service => self.services.keys().cloned().collect(),
+            // Those without an address of their own are there too.
+            Kind::Service => {
+                let services = self.resolver.world().services().map(|service| &service.name);
+                services.map(|name| ObjectKey::namespaced(&name.namespace, &name.name)).collect()
+            }
+            Kind::EndpointSlice => self.backends.keys().cloned().collect(),
+            Kind::CidrGroup => self.cidr_groups.names().map(ObjectKey::cluster).collect(),
             Kind::Identity => {
                 self.numbers.known().map(|number| ObjectKey::cluster(number.to_string())).collect()
             }
@@ -291,12 +324,16 @@ impl Index {
             Kind::Pod => self.set_pod(&object, None, &mut nothing),
             Kind::Namespace => {
                 self.namespaces.remove(&object.key.name);
-                if self.world.remove_namespace(&object.key.name).is_some() {
-                    self.regroup(&object.key.name);
-                }
+                self.resolver.remove_namespace(&object.key.name);
+                self.rename(&object.key.name);
             }
             Kind::Node => self.set_node(&object, None, &mut nothing),
-            Kind::Service => self.services.set(&object.key, None),
+            Kind::Service => {
+                self.services.set(&object.key, None);
+                self.resolver.remove_service(&object.key.workload());
+            }
+            Kind::EndpointSlice => self.backends.set(&object.key, None, &mut self.resolver),
+            Kind::CidrGroup => self.cidr_groups.remove(&object.key.name, &mut self.resolver),
             Kind::Identity => {
                 if let Ok(number) = Numbers::parse_name(&object.key.name) {
                     let changed = self.numbers.remove(number);
@@ -307,23 +344,25 @@ impl Index {
             Kind::Policy(kind) => {
                 let ObjectKey { namespace, name } = object.key;
                 let key = PolicyKey { kind, namespace, name };
-                let replaced = self.policies.remove(&key);
-                if replaced.changed {
-                    self.groups.policy_changed(&key, &self.policies, |labels| replaced.selected(labels));
-                }
+                self.policies.remove(&key);
+                self.policy_changed(&key);
             }
         }
     }
 
+    /// Tells the resolver what is in force of a policy.
+    fn policy_changed(&mut self, key: &PolicyKey) {
+        let rules = self.policies.get(key).map(|entry| entry.rules().to_vec()).unwrap_or_default();
+        self.resolver.set_policies(&rule_id(key), rules);
+    }
+
     fn set_pod(&mut self, object: &ObjectRef, pod: Option<Pod>, changes: &mut Changes) {
         let name = object.key.workload();
-        let before = self.pods.remove(&name);
-        if let (Some(before), Some(pod)) = (&before, &pod)
-            && before.pod == *pod
-        {
-            self.pods.extend([(name, PodEntry { pod: pod.clone(), group: before.group.clone() })]);
+        let before = self.pods.get(&name);
+        if before.map(|entry| &entry.pod) == pod.as_ref() {
             return;
         }
+        let before = self.pods.remove(&name);
         self.services.touch(&name.namespace);
         // On its node's network it claims nothing: its addresses are its node's.
         let claims = |pod: Option<&Pod>| match pod {
@@ -339,50 +378,45 @@ impl Index {
             self.dirty.addresses = true;
             self.spread(object, effect, changes);
         }
-        let group = pod.as_ref().filter(|pod| !pod.host_network).map(|pod| GroupKey {
-            labels: self.world.identity_labels(&pod.workload),
-            node: pod.workload.node.clone(),
-        });
-        self.move_group(&name, before.and_then(|entry| entry.group), group.as_ref());
+        let workload = pod.as_ref().filter(|pod| !pod.host_network).map(|pod| &pod.workload);
+        match workload {
+            Some(workload) => self.resolver.set_workload(workload.clone()),
+            None => self.resolver.remove_workload(&name),
+        }
+        let who = workload.map(|workload| Who::Workloads(self.resolver.world().identity_labels(workload)));
+        let (was, policy) = before.map_or((None, None), |entry| (entry.who, entry.policy));
+        if was != who {
+            self.dirty.owners = true;
+            self.dirty.addresses = true;
+        }
         if let Some(pod) = pod {
             self.dirty.endpoints.insert((pod.workload.node.clone(), name.clone()));
-            self.pods.insert(name, PodEntry { pod, group });
+            self.pods.insert(name, PodEntry { pod, who, policy });
         }
     }
 
-    fn move_group(&mut self, name: &WorkloadName, from: Option<GroupKey>, to: Option<&GroupKey>) {
-        if from.as_ref() == to {
-            return;
-        }
-        if let Some(from) = from {
-            self.groups.leave(&from, name);
-        }
-        if let Some(to) = to {
-            self.groups.join(to, name, &self.policies);
-        }
-        self.dirty.owners = true;
-        self.dirty.addresses = true;
-    }
-
-    /// The labels of a namespace have changed: so have those of its pods.
-    fn regroup(&mut self, namespace: &str) {
-        let range = WorkloadName { namespace: namespace.to_owned(), name: String::new() }..;
-        let of_namespace = self.pods.range(range).take_while(|(name, _)| name.namespace == namespace);
-        let names: Vec<WorkloadName> = of_namespace.map(|(name, _)| name.clone()).collect();
-        for name in names {
-            let Some(entry) = self.pods.get_mut(&name).filter(|entry| entry.group.is_some()) else {
-                continue;
-            };
-            let labels = self.world.identity_labels(&entry.pod.workload);
-            let to = GroupKey { labels, node: entry.pod.workload.node.clone() };
-            let from = entry.group.replace(to.clone());
-            self.dirty.endpoints.insert((to.node.clone(), name.clone()));
-            self.move_group(&name, from, Some(&to));
+    /// The labels of a namespace may have changed: so have those of its pods.
+    fn rename(&mut self, namespace: &str) {
+        let world = self.resolver.world();
+        let first = WorkloadName { namespace: namespace.to_owned(), name: String::new() };
+        let of_namespace = self.pods.range_mut(first..).take_while(|(name, _)| name.namespace == namespace);
+        for (_, entry) in of_namespace.filter(|(_, entry)| entry.who.is_some()) {
+            let who = Some(Who::Workloads(world.identity_labels(&entry.pod.workload)));
+            if entry.who != who {
+                entry.who = who;
+                self.dirty.owners = true;
+                self.dirty.addresses = true;
+            }
         }
     }
 
-    fn set_node(&mut self, object: &ObjectRef, addresses: Option<Vec<IpAddr>>, changes: &mut Changes) {
+    fn set_node(&mut self, object: &ObjectRef, node: Option<Node>, changes: &mut Changes) {
         let name = object.key.name.clone();
+        let addresses = node.as_ref().map(|node| node.addresses.clone());
+        match node {
+            Some(node) => self.resolver.set_node(node),
+            None => self.resolver.remove_node(&name),
+        }
         let before = match &addresses {
             Some(addresses) => self.nodes.insert(name.clone(), addresses.clone()),
             None => self.nodes.remove(&name),
@@ -436,6 +470,11 @@ impl Index {
             }
         }
     }
+}
+
+/// The name by which the resolver knows a policy's object.
+fn rule_id(key: &PolicyKey) -> RuleId {
+    RuleId::new(key.to_string())
 }
 
 fn object_key(key: &PolicyKey) -> ObjectKey {

@@ -18,6 +18,16 @@
 //! object ends that. So a pod that comes, goes or moves changes who has which address, and its peers' policies stay
 //! as they are.
 //!
+//! # Prefixes
+//!
+//! A prefix that anything names is an identity whose number follows from the prefix alone, so nobody keeps it. It
+//! splits the addresses of a wider one, so nodes get it as they get a new number: with the policies that name it, and
+//! until then its addresses are the wider one's. When nobody names it any more it stays until every node that
+//! follows has the policies that do without it.
+//!
+//! A CIDR group that cannot be read is reported. The group as it was read before stays in force; one that never was
+//! allows nobody, and what is denied to it is denied to everybody outside the cluster.
+//!
 //! # Policies that cannot be read
 //!
 //! One that was read before stays in force as it was. One that never was closes the workloads that it selects, in the
@@ -25,19 +35,22 @@
 #![forbid(unsafe_code)]
 
 mod addresses;
+mod backends;
+mod cidr_groups;
 mod event;
-mod groups;
 mod index;
 mod nodes;
 mod numbers;
 mod objects;
 mod outputs;
 mod policies;
+mod prefixes;
 mod services;
 mod status;
 
 pub use event::{
-    Change, Event, Kind, ObjectKey, ObjectRef, PolicyChange, PolicyKey, PolicyKind, PolicyObject,
+    Change, CidrGroupObject, Event, Kind, ObjectKey, ObjectRef, PolicyChange, PolicyKey, PolicyKind,
+    PolicyObject,
 };
 pub use index::{Changes, Config, Index, Refused};
 pub use numbers::{IdentityRequest, NumberError};

@@ -13,6 +13,8 @@ pub(crate) struct NodeState {
     /// The revision that each endpoint's policy is of.
     changed: BTreeMap<String, u64>,
     acknowledged: u64,
+    /// The last revision that has something for it.
+    published: u64,
     /// What the proxy of the node has acknowledged.
     proxied: u64,
     /// What it refused when it acknowledged.
@@ -62,6 +64,16 @@ impl NodeState {
             self.withheld.retain(|_, of| *of > revision);
             self.dirty |= self.withheld.len() != before;
         }
+    }
+
+    /// Something was published for it.
+    pub(crate) fn published(&mut self, revision: u64) {
+        self.published = revision;
+    }
+
+    /// Whether its agent has everything that was published for it, if one follows.
+    pub(crate) fn is_up_to_date(&self) -> bool {
+        !self.follows || self.acknowledged >= self.published
     }
 
     /// The proxy has taken everything up to this revision.

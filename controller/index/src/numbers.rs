@@ -110,11 +110,6 @@ impl Numbers {
         self.by_who.get(who)?.first().copied().map(IdentityId)
     }
 
-    /// Everybody who has a number.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Who, IdentityId)> {
-        self.by_who.iter().filter_map(|(who, numbers)| Some((who, IdentityId(*numbers.first()?))))
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.by_who.len()
     }

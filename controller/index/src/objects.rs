@@ -1,12 +1,14 @@
 //! Kubernetes objects, as far as policies and services need them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1 as k8s;
+use k8s_openapi::api::discovery::v1 as discovery;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use postern_policy_core::world::Workload;
+use postern_policy_core::port::Protocol;
+use postern_policy_core::world::{self, Workload, WorkloadName};
 use postern_xds::service::TransportProtocol;
 
 use crate::event::ObjectKey;
@@ -90,6 +92,7 @@ pub(crate) fn pod(pod: &k8s::Pod) -> Result<Option<Pod>, ObjectError> {
     let conditions = status.conditions.iter().flatten();
     let sidecars = spec.init_containers.iter().flatten();
     let containers = spec.containers.iter().chain(sidecars);
+    let ports: Vec<NamedPort> = containers.flat_map(named_ports).collect::<Result<_, _>>()?;
     Ok(Some(Pod {
         workload: Workload {
             name: key.workload(),
@@ -98,13 +101,24 @@ pub(crate) fn pod(pod: &k8s::Pod) -> Result<Option<Pod>, ObjectError> {
             node: spec.node_name.clone().filter(|name| !name.is_empty()),
             service_account: spec.service_account_name.clone().filter(|name| !name.is_empty()),
             cluster: None,
-            ports: Vec::new(),
+            ports: ports.iter().map(NamedPort::for_policies).collect(),
         },
         host_network: spec.host_network.unwrap_or_default(),
         ready: conditions.into_iter().any(|found| found.type_ == "Ready" && found.status == "True"),
         stays: pod.metadata.deletion_timestamp.is_none(),
-        ports: containers.flat_map(named_ports).collect::<Result<_, _>>()?,
+        ports,
     }))
+}
+
+impl NamedPort {
+    fn for_policies(&self) -> world::NamedPort {
+        let protocol = match self.protocol {
+            TransportProtocol::Tcp => Protocol::Tcp,
+            TransportProtocol::Udp => Protocol::Udp,
+            TransportProtocol::Sctp => Protocol::Sctp,
+        };
+        world::NamedPort { name: self.name.clone(), protocol, port: self.port }
+    }
 }
 
 fn named_ports(container: &k8s::Container) -> impl Iterator<Item = Result<NamedPort, ObjectError>> {
@@ -182,6 +196,44 @@ pub(crate) fn service(service: &k8s::Service) -> Result<Option<Service>, ObjectE
         ports: ports.collect::<Result<_, _>>()?,
         not_ready_too: spec.publish_not_ready_addresses.unwrap_or_default(),
     }))
+}
+
+/// A service as policies mean it: who stands behind it, whether it has an address of its own or not.
+pub(crate) fn service_of_policies(service: &k8s::Service) -> world::Service {
+    let spec = service.spec.as_ref();
+    // Whatever such a one selects, it is a name of something else.
+    let is_name = spec.is_some_and(|spec| spec.type_.as_deref() == Some("ExternalName"));
+    let selector = spec.filter(|_| !is_name).and_then(|spec| spec.selector.clone());
+    world::Service {
+        name: identify(&service.metadata).0.workload(),
+        selector: selector.unwrap_or_default(),
+        addresses: Vec::new(),
+        labels: service.metadata.labels.clone().unwrap_or_default(),
+    }
+}
+
+/// Where some of a service's backends are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Slice {
+    pub(crate) service: WorkloadName,
+    pub(crate) addresses: BTreeSet<IpAddr>,
+}
+
+/// Reads an endpoint slice, backends that are not ready included: they are who they are. One of names, or of no
+/// service, is nothing.
+pub(crate) fn slice(slice: &discovery::EndpointSlice) -> Result<Option<Slice>, ObjectError> {
+    let labels = slice.metadata.labels.as_ref();
+    let Some(service) = labels.and_then(|labels| labels.get("kubernetes.io/service-name")) else {
+        return Ok(None);
+    };
+    if slice.address_type == "FQDN" {
+        return Ok(None);
+    }
+    let given = slice.endpoints.iter().flat_map(|endpoint| &endpoint.addresses);
+    let addresses = given.map(|text| address("endpoints.addresses", text)).collect::<Result<_, _>>()?;
+    let (key, _) = identify(&slice.metadata);
+    let service = WorkloadName { namespace: key.namespace, name: service.clone() };
+    Ok(Some(Slice { service, addresses }))
 }
 
 fn address(field: &'static str, text: &str) -> Result<IpAddr, ObjectError> {

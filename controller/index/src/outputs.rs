@@ -42,6 +42,8 @@ pub struct Sizes {
     pub invalid_policies: usize,
     /// Identities with a number.
     pub identities: usize,
+    /// Prefixes outside the cluster that have a number.
+    pub prefixes: usize,
     /// Identities that wait for one.
     pub waiting_identities: usize,
     /// Endpoints on all nodes.

@@ -1,11 +1,12 @@
 //! The policies: what was read of each, and what of it is in force.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use postern_policy_core::labels::LabelSet;
 use postern_policy_core::peer::PeerTerm;
-use postern_policy_core::policy::{PeerSelector, Policy, Subject};
-use postern_policy_lang::diagnostic::Severity;
+use postern_policy_core::policy::{Effect, Item, Mode, PeerSelector, Policy, RuleId};
+use postern_policy_core::world::World;
+use postern_policy_lang::diagnostic::{Diagnostic, Severity};
 use postern_policy_lang::source::SourceFile;
 use postern_policy_lang::{load_policies, salvage};
 
@@ -26,47 +27,49 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// The rules in force that select a workload of these labels.
-    pub(crate) fn selecting<'e>(&'e self, labels: &'e LabelSet) -> impl Iterator<Item = &'e Policy> {
-        self.rules
-            .iter()
-            .filter(|rule| matches!(&rule.subject, Subject::Endpoints(subject) if subject.matches(labels)))
+    /// The rules of it that are in force.
+    pub(crate) fn rules(&self) -> &[Policy] {
+        &self.rules
     }
 
-    fn selects(&self, labels: &LabelSet) -> bool {
-        self.selecting(labels).next().is_some()
+    /// Whether it is only audited.
+    pub(crate) fn audited(&self) -> bool {
+        !self.rules.is_empty() && self.rules.iter().all(|rule| rule.mode == Mode::Audit)
     }
 
-    /// Whether a peer of these labels is meant by any of its items.
-    fn mentions(&self, labels: &LabelSet) -> bool {
-        let sections = self.rules.iter().flat_map(|rule| [&rule.ingress, &rule.egress]);
-        sections.flat_map(|section| &section.items).any(|item| match &item.peers {
-            PeerSelector::Unnamed => false,
-            PeerSelector::AnyOf(terms) => terms.iter().any(|term| match term {
-                PeerTerm::Endpoints(selector) => selector.matches(labels),
-                // Who that is depends on more than labels.
-                _ => true,
-            }),
+    /// The rules of it that no data plane enforces, and why, in one line.
+    pub(crate) fn quarantined(&self, world: &World, message_limit: usize) -> Option<String> {
+        let of_rules = self.rules.iter().flat_map(Policy::quarantined);
+        let of_groups = self.rules.iter().flat_map(|rule| without_group(rule, world));
+        let said = |(id, why): (RuleId, Arc<str>)| format!("{id}: {why}");
+        let all: Vec<String> = of_rules.chain(of_groups).map(said).collect();
+        (!all.is_empty()).then(|| joined(&all, message_limit))
+    }
+}
+
+/// Denials of groups that do not exist: they deny all that such a group might hold.
+fn without_group<'p>(policy: &'p Policy, world: &'p World) -> impl Iterator<Item = (RuleId, Arc<str>)> + 'p {
+    let items = policy.ingress.items.iter().chain(&policy.egress.items);
+    let missing = |item: &Item| {
+        let PeerSelector::AnyOf(terms) = &item.peers else { return false };
+        terms.iter().any(|term| match term {
+            PeerTerm::CidrGroup(term) => !world.cidr_groups().any(|group| term.groups.means(group)),
+            _ => false,
         })
-    }
+    };
+    let why = "the CIDR group does not exist: everybody outside the cluster is denied";
+    items
+        .filter(move |item| item.effect == Effect::Deny && missing(item))
+        .map(move |item| (item.id.clone(), why.into()))
 }
 
 /// What applying a policy changed.
 #[derive(Debug, Default)]
 pub(crate) struct Replaced {
-    /// The rules that were in force before; workloads that they select may change.
-    before: Option<Entry>,
     /// Whether anything was read at all.
     pub(crate) changed: bool,
     /// What is wrong, if something is and that is news.
     pub(crate) refused: Option<String>,
-}
-
-impl Replaced {
-    /// Whether the policy said something of a workload before.
-    pub(crate) fn selected(&self, labels: &LabelSet) -> bool {
-        self.before.as_ref().is_some_and(|entry| entry.selects(labels))
-    }
 }
 
 /// All of them.
@@ -107,12 +110,11 @@ impl Policies {
             _ => None,
         };
         self.entries.insert(key, Entry { uid, generation, valid, in_force, rules });
-        Replaced { before, changed: true, refused }
+        Replaced { changed: true, refused }
     }
 
-    pub(crate) fn remove(&mut self, key: &PolicyKey) -> Replaced {
-        let before = self.entries.remove(key);
-        Replaced { changed: before.is_some(), before, refused: None }
+    pub(crate) fn remove(&mut self, key: &PolicyKey) {
+        self.entries.remove(key);
     }
 
     pub(crate) fn get(&self, key: &PolicyKey) -> Option<&Entry> {
@@ -121,21 +123,6 @@ impl Policies {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&PolicyKey, &Entry)> {
         self.entries.iter()
-    }
-
-    /// The policies that select a workload of these labels.
-    pub(crate) fn selecting(&self, labels: &LabelSet) -> impl Iterator<Item = &PolicyKey> {
-        self.entries.iter().filter(|(_, entry)| entry.selects(labels)).map(|(key, _)| key)
-    }
-
-    /// The policies that mean a peer of these labels.
-    pub(crate) fn mentioning(&self, labels: &LabelSet) -> impl Iterator<Item = &PolicyKey> {
-        self.entries.iter().filter(|(_, entry)| entry.mentions(labels)).map(|(key, _)| key)
-    }
-
-    /// Whether a policy selects a workload of these labels.
-    pub(crate) fn selects(&self, key: &PolicyKey, labels: &LabelSet) -> bool {
-        self.entries.get(key).is_some_and(|entry| entry.selects(labels))
     }
 }
 
@@ -150,9 +137,14 @@ fn read(file: &SourceFile, message_limit: usize) -> Result<Vec<Policy>, String> 
     if !loaded.has_errors() && !loaded.policies.is_empty() {
         return Ok(loaded.policies);
     }
+    Err(quote(&loaded.diagnostics, "the object is no policy", message_limit))
+}
+
+/// The errors among some findings, in one line; `none` where there are none.
+pub(crate) fn quote(diagnostics: &[Diagnostic], none: &str, limit: usize) -> String {
     // Lines and columns are those of a JSON text that nobody has seen: the field says where.
-    let errors = loaded.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
-    let quote = |diagnostic: &postern_policy_lang::diagnostic::Diagnostic| {
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    let quote = |diagnostic: &Diagnostic| {
         let field = match diagnostic.field.as_str() {
             "" => String::new(),
             field => format!("{field}: "),
@@ -161,15 +153,17 @@ fn read(file: &SourceFile, message_limit: usize) -> Result<Vec<Policy>, String> 
         format!("{field}{}{help}", diagnostic.message)
     };
     let quotes: Vec<String> = errors.map(quote).collect();
-    let mut message = match quotes.is_empty() {
-        true => "the object is no policy".to_owned(),
-        false => quotes.iter().take(QUOTED).map(String::as_str).collect::<Vec<_>>().join("; "),
-    };
-    if let Some(more) = quotes.len().checked_sub(QUOTED).filter(|more| *more > 0) {
+    if quotes.is_empty() { none.to_owned() } else { joined(&quotes, limit) }
+}
+
+/// The first of some findings, no longer than the limit.
+fn joined(findings: &[String], limit: usize) -> String {
+    let mut message = findings.iter().take(QUOTED).map(String::as_str).collect::<Vec<_>>().join("; ");
+    if let Some(more) = findings.len().checked_sub(QUOTED).filter(|more| *more > 0) {
         message = format!("{message}; and {more} more");
     }
-    if message.chars().count() > message_limit {
-        message = message.chars().take(message_limit.saturating_sub(1)).chain(['…']).collect();
+    if message.chars().count() > limit {
+        message = message.chars().take(limit.saturating_sub(1)).chain(['…']).collect();
     }
-    Err(message)
+    message
 }

@@ -40,10 +40,6 @@ impl Services {
         self.dirty.insert(namespace.to_owned());
     }
 
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &ObjectKey> {
-        self.objects.keys()
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.objects.len()
     }

@@ -15,6 +15,10 @@ pub struct PolicyStatus {
     pub valid: Result<(), String>,
     /// What of it is in force.
     pub in_force: InForce,
+    /// The rules of it that no data plane enforces, and why, in one line.
+    pub quarantined: Option<String>,
+    /// Whether it is only audited: it decides nothing.
+    pub audited: bool,
     /// How many endpoints it selects.
     pub selected: usize,
     /// On how many of those their node has acknowledged their present policy.

@@ -1,7 +1,7 @@
 //! The conditions of a policy. No IO, no clock.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use postern_controller_api::status::{ENFORCED, VALID};
+use postern_controller_api::status::{ENFORCED, QUARANTINED, VALID};
 use postern_controller_index::{InForce, PolicyStatus};
 
 /// The conditions that say this of a policy, over those that it has. A time is that of the last change of a
@@ -20,11 +20,19 @@ pub(crate) fn conditions(current: &[Condition], status: &PolicyStatus, now: &Tim
         }
     };
     let PolicyStatus { selected, enforced, .. } = status;
-    let complete = enforced == selected;
-    let enforced_reason = if complete { "Acknowledged" } else { "Waiting" };
+    let (complete, enforced_reason, count) = match enforced == selected {
+        _ if status.audited => (false, "Audited", format!("0/{selected}")),
+        true => (true, "Acknowledged", format!("{enforced}/{selected}")),
+        false => (false, "Waiting", format!("{enforced}/{selected}")),
+    };
+    let (quarantined, quarantined_reason, rules) = match &status.quarantined {
+        Some(rules) => (true, "NotEnforced", rules.clone()),
+        None => (false, "None", "every rule is enforced as it is written".to_owned()),
+    };
     let mut wanted = vec![
         condition(status, VALID, valid, reason, message),
-        condition(status, ENFORCED, complete, enforced_reason, format!("{enforced}/{selected}")),
+        condition(status, ENFORCED, complete, enforced_reason, count),
+        condition(status, QUARANTINED, quarantined, quarantined_reason, rules),
     ];
     for wanted in &mut wanted {
         let old = current.iter().find(|old| old.type_ == wanted.type_ && old.status == wanted.status);
@@ -67,6 +75,8 @@ mod tests {
             generation: 4,
             valid,
             in_force: InForce::Current,
+            quarantined: None,
+            audited: false,
             selected: 2,
             enforced,
         }
@@ -79,7 +89,8 @@ mod tests {
     #[test]
     fn a_time_moves_with_the_status_only() {
         let first = conditions(&[], &status(Ok(()), 0), &at(1));
-        let [valid, enforced] = first.as_slice() else { panic!("two") };
+        let [valid, enforced, quarantined] = first.as_slice() else { panic!("three") };
+        assert_eq!((quarantined.type_.as_str(), quarantined.status.as_str()), ("Quarantined", "False"));
         assert_eq!((valid.status.as_str(), enforced.status.as_str()), ("True", "False"));
         assert_eq!(enforced.message, "0/2");
 
@@ -90,6 +101,19 @@ mod tests {
         assert_eq!((third[1].status.as_str(), &third[1].last_transition_time), ("True", &at(3)));
         assert_eq!(third[0], first[0]);
         assert_eq!(conditions(&third, &status(Ok(()), 2), &at(9)), third);
+    }
+
+    #[test]
+    fn what_is_not_enforced_is_said() {
+        let audited = PolicyStatus { audited: true, ..status(Ok(()), 2) };
+        let [_, enforced, _] = conditions(&[], &audited, &at(1)).try_into().unwrap();
+        assert_eq!((enforced.status.as_str(), enforced.reason.as_str()), ("False", "Audited"));
+        assert_eq!(enforced.message, "0/2");
+        let rules = Some("cnp/ns/p/egress/0: names are not enforced yet".to_owned());
+        let quarantined = PolicyStatus { quarantined: rules.clone(), ..status(Ok(()), 2) };
+        let [_, _, condition] = conditions(&[], &quarantined, &at(1)).try_into().unwrap();
+        assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("True", "NotEnforced"));
+        assert_eq!(Some(condition.message), rules);
     }
 
     #[test]

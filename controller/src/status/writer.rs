@@ -12,6 +12,7 @@ use kube::api::{Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource, ResourceExt};
 use postern_controller_api::status::PolicyConditions;
+use postern_controller_api::upstream::ClusterNetworkPolicy;
 use postern_controller_api::v2::{CiliumClusterwideNetworkPolicy, CiliumNetworkPolicy};
 use postern_controller_index::{PolicyKey, PolicyKind, PolicyStatus};
 use serde::de::DeserializeOwned;
@@ -117,6 +118,10 @@ impl StatusWriter {
                     let api: Api<CiliumClusterwideNetworkPolicy> = Api::all(client);
                     self.write_to(&api, status, |object| object.status).await
                 }
+                PolicyKind::ClusterNetworkPolicy => {
+                    let api: Api<ClusterNetworkPolicy> = Api::all(client);
+                    self.write_to(&api, status, |object| object.status).await
+                }
                 PolicyKind::NetworkPolicy => Ok(()),
             }
         };
@@ -175,7 +180,7 @@ impl StatusWriter {
 /// Kubernetes' own policies have none.
 fn has_status(kind: PolicyKind) -> bool {
     match kind {
-        PolicyKind::Cnp | PolicyKind::Ccnp => true,
+        PolicyKind::Cnp | PolicyKind::Ccnp | PolicyKind::ClusterNetworkPolicy => true,
         PolicyKind::NetworkPolicy => false,
     }
 }

@@ -29,6 +29,10 @@ impl EndpointFlags {
     pub const EGRESS_DEFAULT_DENY: u32 = 2;
     /// Its policy did not fit into the map: everything is dropped.
     pub const CLOSED: u32 = 4;
+    /// Of traffic to the endpoint, what is said of a peer is all there is to say: what is said of anyone is not asked.
+    pub const INGRESS_COMPLETE: u32 = 8;
+    /// The same of traffic from the endpoint.
+    pub const EGRESS_COMPLETE: u32 = 16;
 }
 
 /// The one record of settings.

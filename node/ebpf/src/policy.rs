@@ -31,9 +31,14 @@ pub(crate) fn identity(address: &Address, family: u8) -> u32 {
 pub(crate) fn ask(endpoint: &Endpoint, direction: u8, peer: u32, protocol: u8, port: u16) -> Answer {
     let mut key =
         PolicyKey { policy: endpoint.policy, identity: peer, direction, protocol, port: port.to_be_bytes() };
+    let (default_deny, complete) = match direction {
+        direction::INGRESS => (EndpointFlags::INGRESS_DEFAULT_DENY, EndpointFlags::INGRESS_COMPLETE),
+        _ => (EndpointFlags::EGRESS_DEFAULT_DENY, EndpointFlags::EGRESS_COMPLETE),
+    };
     let of_peer = look_up(&key);
+    let decided = of_peer != u32::from(Verdict::NONE) && endpoint.flags & complete != 0;
     key.identity = 0;
-    let of_any = look_up(&key);
+    let of_any = if decided { u32::from(Verdict::NONE) } else { look_up(&key) };
     let (a, b) = (of_peer & 0xff, of_any & 0xff);
     let stronger = if a > b { a } else { b };
     if stronger != u32::from(Verdict::NONE) {
@@ -41,10 +46,6 @@ pub(crate) fn ask(endpoint: &Endpoint, direction: u8, peer: u32, protocol: u8, p
         let plain = allowed || (of_peer | of_any) & PLAIN != 0;
         return stronger | if plain { PLAIN } else { 0 };
     }
-    let default_deny = match direction {
-        direction::INGRESS => EndpointFlags::INGRESS_DEFAULT_DENY,
-        _ => EndpointFlags::EGRESS_DEFAULT_DENY,
-    };
     let verdict = if endpoint.flags & default_deny != 0 { Verdict::DENY } else { Verdict::ALLOW };
     u32::from(verdict) | NO_MATCH
 }

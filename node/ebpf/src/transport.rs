@@ -37,6 +37,8 @@ pub(crate) fn read(ctx: &TcContext, scratch: &mut Scratch) -> Outcome {
         (protocol::UDP, _) => ports(ctx, packet, 8),
         (protocol::SCTP, _) => ports(ctx, packet, 12),
         (protocol::ICMP, 4) | (protocol::ICMP_V6, 6) => icmp(ctx, packet),
+        // The other family's. No policy means that, and rules on either ICMP are told by the number alone.
+        (protocol::ICMP | protocol::ICMP_V6, _) => drop(Reason::UNPARSABLE),
         // Without ports: only rules on all protocols, or on this one, speak of it.
         _ => PASS,
     };

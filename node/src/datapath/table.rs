@@ -62,6 +62,8 @@ pub(super) fn flags(policy: &Lowered) -> u32 {
     let flag = |set: bool, flag: u32| if set { flag } else { 0 };
     flag(policy.ingress.default_deny, EndpointFlags::INGRESS_DEFAULT_DENY)
         | flag(policy.egress.default_deny, EndpointFlags::EGRESS_DEFAULT_DENY)
+        | flag(policy.ingress.complete, EndpointFlags::INGRESS_COMPLETE)
+        | flag(policy.egress.complete, EndpointFlags::EGRESS_COMPLETE)
 }
 
 fn prefix(direction: u8, entry: &Entry) -> Prefix {

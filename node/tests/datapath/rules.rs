@@ -53,24 +53,27 @@ pub(crate) fn one(protocol: Protocol, port: u16) -> Ports {
     Ports::Only(vec![PortRange { protocol: ProtocolMatch::Only(protocol), first: port, last: port }])
 }
 
-/// What a policy says, and whether a plain rule allows it as well.
+/// What a policy says, and whether all of it may pass where it cannot be steered.
 pub(crate) fn decide(policy: &DirectionPolicy, peer: IdentityId, protocol: u8, port: u16) -> (Verdict, bool) {
-    let protocol = match protocol {
-        6 => Protocol::Tcp,
-        17 => Protocol::Udp,
-        132 => Protocol::Sctp,
-        _ => return decide_without_ports(policy, peer),
-    };
+    let known = Protocol::EVERY.into_iter().find(|known| known.number() == protocol);
+    let Some(protocol) = known else { return decide_unknown(policy, peer) };
     let flow = Flow { peer, protocol, port };
-    let plain = policy.rules.iter().any(|rule| rule.covers(&flow) && rule.action == Action::Allow);
-    (policy.connection(&flow).verdict, plain || !policy.default_deny)
+    let plain = without_http(policy).connection(&flow).verdict == Verdict::Allow;
+    (policy.connection(&flow).verdict, plain)
 }
 
-/// Only rules on everything speak of protocols without ports.
-fn decide_without_ports(policy: &DirectionPolicy, peer: IdentityId) -> (Verdict, bool) {
-    let speaks = |rule: &&Rule| rule.ports == Ports::All && !matches!(rule.action, Action::Http(_));
-    let rules = policy.rules.iter().filter(speaks).cloned().collect();
-    let policy = DirectionPolicy { default_deny: policy.default_deny, rules };
+fn without_http(policy: &DirectionPolicy) -> DirectionPolicy {
+    let plain = |rule: &&Rule| !matches!(rule.action, Action::Http(_));
+    DirectionPolicy {
+        default_deny: policy.default_deny,
+        rules: policy.rules.iter().filter(plain).cloned().collect(),
+    }
+}
+
+/// Only rules on everything speak of protocols that have no name.
+fn decide_unknown(policy: &DirectionPolicy, peer: IdentityId) -> (Verdict, bool) {
+    let mut policy = without_http(policy);
+    policy.rules.retain(|rule| rule.ports == Ports::All);
     let flow = Flow { peer, protocol: Protocol::Udp, port: 0 };
     (policy.connection(&flow).verdict, false)
 }

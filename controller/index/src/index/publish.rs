@@ -1,17 +1,21 @@
 //! What follows from the state, published.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+use postern_policy_core::endpoint::{Action, EndpointPolicy, Peers};
 use postern_policy_core::identity::{IdentityId, Who};
+use postern_policy_core::policy::RuleId;
+use postern_policy_core::set::Attachment;
 use postern_policy_core::world::{Identities, WorkloadName};
-use postern_policy_wire::{Endpoint, Identity};
+use postern_policy_wire::{DirectionPolicy, Endpoint, Identity, encode};
 use postern_xds::resource::Versioned;
 use postern_xds::snapshot::NodeSnapshot;
 
-use super::{Changes, Index};
+use super::{Changes, Index, rule_id};
 use crate::addresses::Owner;
+use crate::nodes::NodeState;
 use crate::numbers::{INIT, describe, init};
 use crate::objects::Pod;
 use crate::outputs::{Sizes, publish};
@@ -28,17 +32,17 @@ impl Index {
         }
         let next = self.revision + 1;
         let renumbered = std::mem::take(&mut self.dirty.numbers);
-        if !renumbered.is_empty() || self.identities.iter().next().is_none() {
-            let numbers = self.numbers.iter().map(|(who, id)| (who.clone(), id));
-            self.identities = Identities::numbered(numbers, []);
-            self.groups.peers_changed(&renumbered, &self.policies);
-            self.dirty.addresses = true;
+        for who in &renumbered {
+            self.resolver.set_number(who, self.numbers.id(who));
         }
-        // What a first snapshot has needs no waiting: whoever gets it has no policies yet.
-        let fresh: BTreeSet<u32> = match self.revision {
-            0 => BTreeSet::new(),
-            _ => renumbered.iter().filter_map(|who| self.numbers.id(who)).map(|id| id.0).collect(),
-        };
+        self.dirty.addresses |= !renumbered.is_empty() || self.revision == 0;
+        let mut fresh: BTreeSet<u32> =
+            renumbered.iter().filter_map(|who| self.numbers.id(who)).map(|id| id.0).collect();
+        fresh.extend(self.number_prefixes());
+        if self.revision == 0 {
+            // What a first snapshot has needs no waiting: whoever gets it has no policies yet.
+            fresh.clear();
+        }
         self.refresh_endpoints(next, changes);
         let identities = self.refresh_identities(changes);
         let services = self.refresh_services(changes);
@@ -52,12 +56,31 @@ impl Index {
         self.publish_statuses();
     }
 
+    /// Numbers the prefixes that are named, and forgets those that were not when every node last took everything.
+    fn number_prefixes(&mut self) -> BTreeSet<u32> {
+        let named: BTreeSet<IpNet> = self.resolver.claimed().filter_map(prefix).collect();
+        let all_up_to_date = self.states.values().all(NodeState::is_up_to_date);
+        let changed = self.prefixes.update(&named, all_up_to_date);
+        self.dirty.addresses |= !changed.new.is_empty() || !changed.gone.is_empty();
+        for net in changed.gone {
+            self.resolver.set_number(&Who::Cidr(net), None);
+        }
+        for (net, number) in &changed.new {
+            self.resolver.set_number(&Who::Cidr(*net), Some(*number));
+        }
+        changed.new.into_iter().map(|(_, number)| number.0).collect()
+    }
+
     fn refresh_endpoints(&mut self, revision: u64, changes: &mut Changes) {
-        let pods = &self.pods;
-        let workload = |name: &WorkloadName| pods.get(name).map(|entry| &entry.pod.workload);
-        let resolved = self.groups.refresh(&self.world, &self.identities, &self.policies, workload);
-        let with_node = |name: WorkloadName| (workload(&name).and_then(|it| it.node.clone()), name);
-        self.dirty.endpoints.extend(resolved.into_iter().map(with_node));
+        for name in self.resolver.take_changed() {
+            let policy = self.resolver.endpoint(&name).and_then(written);
+            let Some(entry) = self.pods.get_mut(&name).filter(|entry| entry.policy != policy) else {
+                continue;
+            };
+            entry.policy = policy;
+            let node = entry.pod.workload.node.clone();
+            self.dirty.endpoints.insert((node, name));
+        }
         for (node, name) in std::mem::take(&mut self.dirty.endpoints) {
             // A pod on no node has nobody to enforce its policy, and cannot send.
             let Some(node) = node else { continue };
@@ -74,7 +97,7 @@ impl Index {
     /// The endpoint of this name on this node, if it is there and can be told from all others.
     fn endpoint(&self, node: &str, name: &WorkloadName) -> Option<Endpoint> {
         let entry = self.pods.get(name).filter(|entry| entry.pod.workload.node.as_deref() == Some(node))?;
-        let (ingress, egress) = self.groups.get(entry.group.as_ref()?)?.policy.clone()?;
+        let (ingress, egress) = entry.who.as_ref().and(entry.policy.clone())?;
         let addresses = self.addresses.undisputed(&entry.pod.workload.addresses);
         (!addresses.is_empty()).then(|| Endpoint { name: name.to_string(), addresses, ingress, egress })
     }
@@ -83,21 +106,27 @@ impl Index {
         if !std::mem::take(&mut self.dirty.addresses) {
             return false;
         }
-        let mut table: BTreeMap<IdentityId, (Who, Vec<IpAddr>)> = BTreeMap::new();
+        let mut table: BTreeMap<IdentityId, (Who, Vec<IpNet>)> = BTreeMap::new();
         for (address, owner) in self.addresses.iter() {
             let numbered = owner.and_then(|owner| {
                 let who = match owner {
                     Owner::Node(name) => Who::Node(name.clone()),
-                    Owner::Pod(name) => self.groups.get(self.pods.get(name)?.group.as_ref()?)?.who.clone(),
+                    Owner::Pod(name) => self.pods.get(name)?.who.clone()?,
                 };
                 self.numbers.id(&who).map(|id| (id, who))
             });
             let (id, who) = numbered.unwrap_or_else(|| (INIT, init()));
-            table.entry(id).or_insert_with(|| (who, Vec::new())).1.push(address);
+            table.entry(id).or_insert_with(|| (who, Vec::new())).1.push(address.into());
+        }
+        // The address of a pod or a node is theirs, whatever else names it.
+        let owned = |net: &IpNet| {
+            net.prefix_len() == net.max_prefix_len() && self.addresses.owners(&net.addr()).next().is_some()
+        };
+        for (net, id) in self.prefixes.iter().filter(|(net, _)| !owned(net)) {
+            table.insert(id, (Who::Cidr(net), vec![net]));
         }
         let mut identities = BTreeMap::new();
         for (id, (who, addresses)) in table {
-            let addresses = addresses.into_iter().map(Into::into).collect();
             let identity = Identity { id: id.0, labels: describe(&who), addresses };
             match self.published_identities.get(&id.0).filter(|kept| *kept.value() == identity) {
                 Some(kept) => drop(identities.insert(id.0, Arc::clone(kept))),
@@ -162,6 +191,7 @@ impl Index {
                 continue;
             }
             any = true;
+            state.published(revision);
             if dirty {
                 state.withhold(fresh, revision);
             }
@@ -180,9 +210,8 @@ impl Index {
     }
 
     fn publish_requests(&mut self) {
-        let workloads = self.groups.iter().map(|(_, group)| group.who.clone());
-        let nodes = self.nodes.keys().map(|name| Who::Node(name.clone()));
-        let owners: BTreeSet<Who> = workloads.chain(nodes).collect();
+        let kept = self.resolver.claimed().filter(|who| prefix(who).is_none());
+        let owners: BTreeSet<Who> = kept.cloned().collect();
         publish(&self.publisher.identity_requests, Arc::new(self.numbers.propose(&owners)));
         publish(&self.publisher.unused_identities, Arc::new(self.numbers.unused(&owners)));
     }
@@ -192,25 +221,31 @@ impl Index {
         if !self.is_synced() {
             return;
         }
-        let mut counts: BTreeMap<_, (usize, usize)> = BTreeMap::new();
-        for (key, group) in self.groups.iter() {
-            let Some(state) = key.node.as_ref().and_then(|node| self.states.get(node)) else { continue };
-            let names: Vec<String> = group.members.iter().map(ToString::to_string).collect();
-            let selected = names.iter().filter(|name| state.has(name)).count();
-            let enforced = names.iter().filter(|name| state.enforces(name)).count();
-            for policy in &group.selected {
+        let mut counts: BTreeMap<&RuleId, (usize, usize)> = BTreeMap::new();
+        for (name, entry) in &self.pods {
+            let node = entry.pod.workload.node.as_ref();
+            let Some(state) = node.and_then(|node| self.states.get(node)) else { continue };
+            let endpoint = name.to_string();
+            if !state.has(&endpoint) {
+                continue;
+            }
+            let enforced = usize::from(state.enforces(&endpoint));
+            for policy in self.resolver.selecting(name) {
                 let count = counts.entry(policy).or_default();
-                *count = (count.0 + selected, count.1 + enforced);
+                *count = (count.0 + 1, count.1 + enforced);
             }
         }
+        let limit = self.config.message_limit;
         let status = |(key, entry): (&crate::PolicyKey, &crate::policies::Entry)| {
-            let (selected, enforced) = counts.get(key).copied().unwrap_or_default();
+            let (selected, enforced) = counts.get(&rule_id(key)).copied().unwrap_or_default();
             let status = PolicyStatus {
                 key: key.clone(),
                 uid: entry.uid.clone(),
                 generation: entry.generation,
                 valid: entry.valid.clone(),
                 in_force: entry.in_force,
+                quarantined: entry.quarantined(self.resolver.world(), limit),
+                audited: entry.audited(),
                 selected,
                 enforced,
             };
@@ -231,6 +266,7 @@ impl Index {
             policies: statuses.len(),
             invalid_policies: statuses.values().filter(|status| status.valid.is_err()).count(),
             identities: self.numbers.len(),
+            prefixes: self.prefixes.len(),
             waiting_identities: self.publisher.identity_requests.borrow().len(),
             endpoints: self.states.values().map(|state| state.endpoints().len()).sum(),
             contested_addresses: self.addresses.iter().filter(|(_, owner)| owner.is_none()).count(),
@@ -239,7 +275,27 @@ impl Index {
     }
 }
 
-/// The table in which the addresses of some numbers are still nobody's.
+fn prefix(who: &Who) -> Option<IpNet> {
+    match who {
+        Who::Cidr(net) => Some(*net),
+        Who::World | Who::Node(_) | Who::Workloads(_) => None,
+    }
+}
+
+/// A policy as nodes get it. Who has no number yet may be whoever is denied.
+fn written(mut policy: EndpointPolicy) -> Option<(DirectionPolicy, DirectionPolicy)> {
+    for direction in [&mut policy.ingress, &mut policy.egress] {
+        for rule in direction.rules.iter_mut().filter(|rule| rule.action == Action::Deny) {
+            if let Peers::Only(peers) = &mut rule.peers {
+                Arc::make_mut(peers).insert(INIT);
+            }
+        }
+    }
+    let bundle = encode(&[policy], &Identities::default(), &Attachment::default());
+    bundle.endpoints.into_iter().next().map(|endpoint| (endpoint.ingress, endpoint.egress))
+}
+
+/// The table in which the addresses of some numbers are still nobody's, and those of prefixes whose they were.
 fn without(all: &Arc<Table>, withheld: &BTreeSet<u32>, changes: &mut Changes) -> Arc<Table> {
     let held: Vec<_> = withheld.iter().filter_map(|number| all.get(number)).collect();
     if held.is_empty() {
@@ -250,8 +306,13 @@ fn without(all: &Arc<Table>, withheld: &BTreeSet<u32>, changes: &mut Changes) ->
         .filter(|(number, _)| !withheld.contains(number) && **number != INIT.0)
         .map(|(number, identity)| (*number, Arc::clone(identity)))
         .collect();
-    let nobodys = all.get(&INIT.0).into_iter().chain(held);
-    let addresses = nobodys.flat_map(|identity| identity.value().addresses.iter().copied()).collect();
+    let of_owners = held.into_iter().filter(|identity| identity.value().id < IdentityId::FIRST_CIDR.0);
+    let nobodys = all.get(&INIT.0).into_iter().chain(of_owners);
+    let addresses: Vec<IpNet> =
+        nobodys.flat_map(|identity| identity.value().addresses.iter().copied()).collect();
+    if addresses.is_empty() {
+        return Arc::new(table);
+    }
     match Versioned::new(Identity { id: INIT.0, labels: describe(&init()), addresses }) {
         Ok(identity) => drop(table.insert(INIT.0, Arc::new(identity))),
         Err(error) => changes.failed.push(error),
