@@ -41,7 +41,7 @@ pub(crate) fn case(questions: usize) -> impl Strategy<Value = Case> {
     let questions = proptest::collection::vec(Pick::any(), 1..=questions);
     // Among many policies, what one says is often said by another too.
     let policies = prop_oneof![
-        3 => proptest::collection::vec(policy(), 1..=2),
+        3 => proptest::collection::vec(policy(), 1..=3),
         1 => proptest::collection::vec(policy(), 3..=5),
     ];
     (worlds::world(), policies, questions).prop_map(|(world, mut policies, picks)| {
@@ -63,6 +63,6 @@ fn policy() -> impl Strategy<Value = Policy> {
     crate::features::choose(vec![
         (6, None, cilium::policy().prop_map(Policy::Cilium).boxed()),
         (2, None, kubernetes::policy().prop_map(Policy::Kubernetes).boxed()),
-        (2, Some(crate::features::Feature::Tiers), tiered::policy().prop_map(Policy::Tiered).boxed()),
+        (4, Some(crate::features::Feature::Tiers), tiered::policy().prop_map(Policy::Tiered).boxed()),
     ])
 }

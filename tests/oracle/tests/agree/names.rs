@@ -6,7 +6,7 @@ use postern_tests_oracle::address::Prefix;
 
 pub(crate) const NAMESPACES: [&str; 3] = ["default", "team-a", "team-b"];
 pub(crate) const NODES: [&str; 3] = ["n0", "n1", "n2"];
-pub(crate) const CLUSTERS: [&str; 2] = ["east", "default"];
+pub(crate) const CLUSTERS: [&str; 3] = ["east", "east", "default"];
 pub(crate) const ACCOUNTS: [&str; 2] = ["api", "job"];
 pub(crate) const PORTS: [u16; 8] = [80, 81, 443, 8080, 8081, 53, 1, 65_535];
 pub(crate) const PORT_NAMES: [&str; 3] = ["web", "api", "dns"];

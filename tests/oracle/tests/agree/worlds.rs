@@ -128,7 +128,7 @@ fn services() -> BoxedStrategy<Vec<Service>> {
             backends,
         })
     };
-    let each = SERVICES.map(|name| sometimes(50, Some(Feature::Services), service(name)));
+    let each = SERVICES.map(|name| sometimes(70, Some(Feature::Services), service(name)));
     each.prop_map(|each| each.into_iter().flatten().collect()).boxed()
 }
 
