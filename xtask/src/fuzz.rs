@@ -24,8 +24,9 @@ pub(crate) fn names() -> PossibleValuesParser {
 
 /// Runs one target, or each in turn.
 pub(crate) fn run(workspace: &Workspace, args: &FuzzArgs) -> Result<ExitCode> {
-    let targets = TARGETS.into_iter().filter(|name| args.target.as_deref().is_none_or(|only| only == *name));
-    targets.map(|name| target(workspace, name, args.seconds)).collect::<Result<()>>()?;
+    let mut targets =
+        TARGETS.into_iter().filter(|name| args.target.as_deref().is_none_or(|only| only == *name));
+    targets.try_for_each(|name| target(workspace, name, args.seconds))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -19,7 +19,7 @@ pub(super) fn human(report: &Report, only: Option<&str>) -> String {
     let mut text = String::new();
     for change in &report.changes {
         let head = format!("{}: {}", ports(&change.ports), what(&change.what));
-        text += &entry(sign(change.effect, style), &change.between, change.pairs, &head);
+        text += &entry(&sign(change.effect, style), &change.between, change.pairs, &head);
         text += &reasons(change, style);
     }
     for open in &report.undecided {
@@ -28,7 +28,7 @@ pub(super) fn human(report: &Report, only: Option<&str>) -> String {
             Effect::Lost => "may be lost",
         };
         let head = format!("{}: undecided, something {ways}", ports(&open.ports));
-        text += &entry(style.yellow("?"), &open.between, open.pairs, &head);
+        text += &entry(&style.yellow("?"), &open.between, open.pairs, &head);
         let _ = writeln!(text, "    {}", style.dim(&open.why.to_string()));
     }
     if !text.is_empty() {
@@ -44,7 +44,7 @@ fn sign(effect: Effect, style: Style) -> String {
     }
 }
 
-fn entry(sign: String, between: &[Between], pairs: usize, head: &str) -> String {
+fn entry(sign: &str, between: &[Between], pairs: usize, head: &str) -> String {
     if let [only] = between {
         return format!("{sign} {}  {head}\n", arrow(only));
     }

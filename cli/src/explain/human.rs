@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use postern_policy_core::decide::Verdict;
 use postern_policy_core::endpoint::Tier;
 use postern_policy_core::explain::{Explanation, Judgement, Outcome, PortRef, Question, Side, Step};
+use postern_policy_core::policy::RuleId;
 
 use crate::output::Style;
 
@@ -60,7 +61,7 @@ fn judgement(text: &mut String, judgement: &Judgement, style: Style) {
 
 fn side_of(text: &mut String, side: &Side, judgement: &Judgement, style: Style) {
     let title = style.bold(&format!("{} of {}", side.direction, side.subject));
-    let policies: Vec<&str> = side.policies.iter().map(|policy| policy.as_str()).collect();
+    let policies: Vec<&str> = side.policies.iter().map(RuleId::as_str).collect();
     let policies = match policies.as_slice() {
         [] => "no policy".to_owned(),
         policies => policies.join(", "),

@@ -200,7 +200,7 @@ impl Who {
 }
 
 fn verdict(policies: &[Policy], world: &World, question: &Question<'_>) -> Verdict {
-    explain(policies, world, question).unwrap().verdict
+    explain(policies, world, question).unwrap().enforced.verdict
 }
 
 /// One side, resolved once for many samples.
@@ -291,7 +291,7 @@ fn witnesses_are_real(report: &Report, old: &[Policy], new: &[Policy], world: &W
             from: end(&witness.from),
             to: end(&witness.to),
             protocol: witness.protocol,
-            port: witness.port,
+            port: explain::PortRef::Number(witness.port),
             request: witness.request.as_ref().map(report::Sample::request),
         };
         let verdicts = [verdict(old, world, &question), verdict(new, world, &question)];

@@ -122,7 +122,8 @@ impl<'a> Reader<'a> {
         let (file, field) = (self.file.name.clone(), field.to_owned());
         let (count, what) = match severity {
             Severity::Error => (&mut self.errors, "errors"),
-            Severity::Warning => (&mut self.warnings, "warnings"),
+            // The readers themselves give no notes.
+            Severity::Warning | Severity::Note => (&mut self.warnings, "warnings"),
         };
         *count += 1;
         let diagnostic = match (*count).cmp(&(MAX_TOLD + 1)) {

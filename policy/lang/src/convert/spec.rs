@@ -36,7 +36,8 @@ pub(super) fn spec(policy: &Policy, namespace: &str) -> Map<String, Value> {
         if section.default_deny && allowed.is_empty() && denied.is_empty() {
             allowed.push(json!({}));
         }
-        if !section.default_deny && !(allowed.is_empty() && denied.is_empty()) {
+        let has_items = !allowed.is_empty() || !denied.is_empty();
+        if !section.default_deny && has_items {
             default_deny.insert(name.to_owned(), Value::Bool(false));
         }
         for (field, items) in [(name.to_owned(), allowed), (format!("{name}Deny"), denied)] {
