@@ -49,11 +49,7 @@ pub(crate) fn spawn(tasks: &mut JoinSet<Infallible>, client: &Client, watches: &
     tasks.spawn(it().follow::<Namespace>(Api::all(all(client)), Kind::Namespace, Event::Namespace));
     tasks.spawn(it().follow::<Node>(Api::all(all(client)), Kind::Node, Event::Node));
     tasks.spawn(it().follow::<Service>(Api::all(all(client)), Kind::Service, Event::Service));
-    tasks.spawn(it().follow::<EndpointSlice>(
-        Api::all(all(client)),
-        Kind::EndpointSlice,
-        Event::EndpointSlice,
-    ));
+    tasks.spawn(it().follow_slices(client.clone()));
     tasks.spawn(it().follow::<PosternIdentity>(Api::all(all(client)), Kind::Identity, Event::Identity));
     for (kind, resource) in [
         (PolicyKind::Cnp, ApiResource::erase::<v2::CiliumNetworkPolicy>(&())),
@@ -91,12 +87,21 @@ impl Watches {
         self.run(api, Kind::Policy(kind), applied, deleted).await
     }
 
+    /// Endpoint slices. Kubernetes before 1.21 serves them as `v1beta1`, which says the same in the fields that matter.
+    async fn follow_slices(self, client: Client) -> Infallible {
+        let newer = ApiResource::erase::<EndpointSlice>(&());
+        let older = of_version(&newer, "v1beta1");
+        let resource = self.served(&client, Kind::EndpointSlice, &[newer.clone(), older]).await;
+        let types = TypeMeta { api_version: newer.api_version, kind: newer.kind };
+        let applied = |object: DynamicObject| Event::EndpointSlice(slice(object, &types));
+        let deleted = |object: &DynamicObject| Event::EndpointSlice(Change::Deleted(key(object)));
+        self.run(Api::all_with(client, &resource), Kind::EndpointSlice, applied, deleted).await
+    }
+
     /// CIDR groups, by the newer of the versions that are served.
     async fn follow_groups(self, client: Client) -> Infallible {
         let newer = ApiResource::erase::<v2::CiliumCIDRGroup>(&());
-        let version = "v2alpha1".to_owned();
-        let older =
-            ApiResource { api_version: format!("{}/{version}", newer.group), version, ..newer.clone() };
+        let older = of_version(&newer, "v2alpha1");
         let resource = self.served(&client, Kind::CidrGroup, &[newer, older]).await;
         let types = TypeMeta { api_version: resource.api_version.clone(), kind: resource.kind.clone() };
         let applied = |object: DynamicObject| {
@@ -193,6 +198,26 @@ impl Watches {
     }
 }
 
+/// The same resource in another version.
+fn of_version(resource: &ApiResource, version: &str) -> ApiResource {
+    let api_version = format!("{}/{version}", resource.group);
+    ApiResource { api_version, version: version.to_owned(), ..resource.clone() }
+}
+
+/// A slice as the newer version has it. One that cannot be read has no backends.
+fn slice(mut object: DynamicObject, types: &TypeMeta) -> Change<EndpointSlice> {
+    object.types = Some(types.clone());
+    let deleted = key(&object);
+    match serde_json::to_value(object).and_then(serde_json::from_value) {
+        Ok(slice) => Change::Applied(Box::new(slice)),
+        Err(error) => {
+            let ObjectKey { namespace, name } = &deleted;
+            tracing::warn!(namespace, name, %error, "an endpoint slice cannot be read and is left out");
+            Change::Deleted(deleted)
+        }
+    }
+}
+
 /// The first of these that the API server serves.
 async fn first_served(client: &Client, wanted: &[ApiResource]) -> Result<Option<ApiResource>, kube::Error> {
     for resource in wanted {
@@ -246,6 +271,22 @@ fn json(object: &DynamicObject) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slice_of_the_older_version_is_read() {
+        let object = serde_json::json!({
+            "apiVersion": "discovery.k8s.io/v1beta1", "kind": "EndpointSlice",
+            "metadata": { "name": "s", "namespace": "ns" }, "addressType": "IPv4", "ports": null,
+            "endpoints": [{ "addresses": ["192.0.2.1"], "topology": { "zone": "a" } }],
+        });
+        let newer = ApiResource::erase::<EndpointSlice>(&());
+        assert_eq!(of_version(&newer, "v1beta1").api_version, "discovery.k8s.io/v1beta1");
+        let types = TypeMeta { api_version: newer.api_version, kind: newer.kind };
+        let Change::Applied(read) = slice(serde_json::from_value(object).unwrap(), &types) else {
+            panic!("it is left out")
+        };
+        assert_eq!(read.endpoints[0].addresses, ["192.0.2.1"]);
+    }
 
     #[test]
     fn a_policy_keeps_the_fields_that_nobody_knows() {
