@@ -15,6 +15,9 @@ pub enum PeerTerm {
     Nodes(Selector),
     /// Addresses outside the cluster.
     Cidr(CidrTerm),
+    /// Addresses wherever they are, those of workloads and nodes included. An identity of which some addresses lie
+    /// within is denied what is denied to these, and not allowed what is allowed to them.
+    Network(IpNet),
     /// Addresses outside the cluster that groups list.
     CidrGroup(CidrGroupTerm),
     /// A well-known set.

@@ -41,6 +41,7 @@ pub fn of_policy(policy: &Policy) -> impl Iterator<Item = IpNet> {
     terms.flat_map(|term| {
         let (net, except) = match term {
             PeerTerm::Cidr(cidr) => (Some(cidr.net), cidr.except.as_slice()),
+            PeerTerm::Network(net) => (Some(*net), [].as_slice()),
             PeerTerm::CidrGroup(group) => (None, group.except.as_slice()),
             _ => (None, [].as_slice()),
         };

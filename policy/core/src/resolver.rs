@@ -81,6 +81,8 @@ struct Dirty {
     ports: bool,
     /// What stands behind services.
     services: Services,
+    /// Who has which address.
+    addresses: bool,
 }
 
 impl Resolver {
@@ -214,6 +216,10 @@ impl Resolver {
     /// Makes what is stale anew.
     fn settle(&mut self) {
         // Unless somebody asks, what has changed stays to be looked at.
+        if self.selections.speak_of_networks() && std::mem::take(&mut self.dirty.addresses) {
+            self.own_all();
+            self.selections.networks_changed();
+        }
         if self.selections.speak_of_services() {
             let services = std::mem::take(&mut self.dirty.services);
             self.own_backends(&services);
@@ -228,9 +234,20 @@ impl Resolver {
         if matches!(services, Services::Some(names) if names.is_empty()) {
             return;
         }
+        if self.selections.speak_of_networks() {
+            return self.own_all();
+        }
+        // What else is owned is forgotten here.
+        self.dirty.addresses = true;
         let backends = self.world.all_backends();
         let owned = backends.filter(|address| self.owners.contains_key(address));
         let owners = owned.map(|address| (address, self.owner_ids(address))).collect();
+        self.universe.set_owners(owners);
+    }
+
+    /// Says whose every address is.
+    fn own_all(&mut self) {
+        let owners = self.owners.keys().map(|address| (*address, self.owner_ids(*address))).collect();
         self.universe.set_owners(owners);
     }
 

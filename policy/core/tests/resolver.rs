@@ -26,8 +26,15 @@ use proptest::sample::select;
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 const SPACES: [&str; 2] = ["n", "m"];
 const NODES: [&str; 2] = ["k1", "k2"];
-const NETS: [&str; 6] =
-    ["0.0.0.0/0", "203.0.113.0/24", "203.0.113.0/25", "203.0.113.7/32", "198.51.100.0/24", "10.0.0.1/32"];
+const NETS: [&str; 7] = [
+    "0.0.0.0/0",
+    "10.0.0.0/23",
+    "203.0.113.0/24",
+    "203.0.113.0/25",
+    "203.0.113.7/32",
+    "198.51.100.0/24",
+    "10.0.0.1/32",
+];
 /// None of these is anybody's but the last two.
 const BACKENDS: [&str; 4] = ["203.0.113.7", "198.51.100.9", "10.0.0.1", "192.168.0.1"];
 
@@ -128,6 +135,7 @@ fn term() -> impl Strategy<Value = PeerTerm> {
         4 => selector().prop_map(PeerTerm::Endpoints),
         1 => selector().prop_map(PeerTerm::Nodes),
         2 => (net(), except()).prop_map(|(net, except)| PeerTerm::Cidr(CidrTerm { net, except })),
+        2 => net().prop_map(PeerTerm::Network),
         1 => (group, except()).prop_map(|(groups, except)| PeerTerm::CidrGroup(CidrGroupTerm { groups, except })),
         3 => select(&Entity::EVERY).prop_map(PeerTerm::Entity),
         2 => service.prop_map(PeerTerm::Service),

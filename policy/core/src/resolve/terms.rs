@@ -94,9 +94,20 @@ pub(crate) fn any_means(
 
 /// A term after everything was looked up in the world that is not the peer itself.
 enum Bound<'t> {
-    Endpoints { selector: &'t Selector, meshed: bool },
+    Endpoints {
+        selector: &'t Selector,
+        meshed: bool,
+    },
     Nodes(&'t Selector),
-    Prefixes { nets: Vec<IpNet>, except: &'t [IpNet] },
+    Prefixes {
+        nets: Vec<IpNet>,
+        except: &'t [IpNet],
+    },
+    /// Prefixes within one, and who has addresses in it.
+    Network {
+        net: IpNet,
+        owners: BTreeSet<IdentityId>,
+    },
     Entity(Entity),
     These(BTreeSet<IdentityId>),
 }
@@ -107,6 +118,7 @@ impl<'t> Bound<'t> {
             PeerTerm::Endpoints(selector) => Self::Endpoints { selector, meshed: names_cluster(selector) },
             PeerTerm::Nodes(selector) => Self::Nodes(selector),
             PeerTerm::Cidr(cidr) => Self::Prefixes { nets: vec![cidr.net], except: &cidr.except },
+            PeerTerm::Network(net) => Self::Network { net: *net, owners: universe.inside(net, effect) },
             PeerTerm::CidrGroup(group) => Self::group(group, effect, world),
             PeerTerm::Entity(entity) => Self::Entity(*entity),
             PeerTerm::Service(term) => {
@@ -132,6 +144,7 @@ impl<'t> Bound<'t> {
             Self::Endpoints { selector, .. } => universe.narrow(selector),
             Self::Nodes(_) => universe.nodes().collect(),
             Self::Prefixes { nets, .. } => nets.iter().flat_map(|net| universe.within(net)).collect(),
+            Self::Network { net, owners } => universe.within(net).chain(owners.iter().copied()).collect(),
             Self::Entity(Entity::World) => universe.outside().collect(),
             Self::Entity(Entity::Cluster | Entity::ClusterMesh) => {
                 universe.nodes().chain(universe.workloads()).collect()
@@ -151,6 +164,9 @@ impl<'t> Bound<'t> {
             Self::Nodes(selector) => peer.is_node() && selector.matches(&seen.of_node),
             Self::Prefixes { nets, except } => {
                 matches!(&peer.who, Who::Cidr(net) if within_any(net, nets) && !within_any(net, except))
+            }
+            Self::Network { net, owners } => {
+                owners.contains(&id) || matches!(&peer.who, Who::Cidr(within) if net.contains(within))
             }
             Self::Entity(entity) => peer.is_in(*entity, seen),
             Self::These(ids) => ids.contains(&id),

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use crate::identity::{IdentityId, Who};
 use crate::labels::{CLUSTER, DEFAULT_CLUSTER, LabelKey, LabelSet, NODE, RESERVED};
 use crate::peer::Entity;
+use crate::policy::Effect;
 use crate::selector::Selector;
 use crate::selector::index::LabelIndex;
 use crate::world::{Identities, NamedPort, World};
@@ -104,7 +105,7 @@ pub(crate) struct Universe {
     peers: BTreeMap<IdentityId, Peer>,
     by_who: BTreeMap<Who, IdentityId>,
     labelled: LabelIndex<IdentityId>,
-    /// Who has which address; more than one where that is disputed.
+    /// Who has which address; more than one where that is disputed. A resolver keeps only those that are asked for.
     owners: BTreeMap<IpAddr, BTreeSet<IdentityId>>,
 }
 
@@ -173,6 +174,19 @@ impl Universe {
             Some(owners) => owners.clone(),
             None => self.id(&Who::Cidr(IpNet::from(address))).into_iter().collect(),
         }
+    }
+
+    /// Workloads and nodes with addresses in a prefix: all of theirs, or for a denial any.
+    pub(crate) fn inside(&self, net: &IpNet, effect: Effect) -> BTreeSet<IdentityId> {
+        let (inside, beyond): (Vec<_>, Vec<_>) =
+            self.owners.iter().partition(|(address, _)| net.contains(*address));
+        let mut ids: BTreeSet<IdentityId> = inside.into_iter().flat_map(|(_, ids)| ids).copied().collect();
+        if effect != Effect::Deny {
+            for id in beyond.into_iter().flat_map(|(_, ids)| ids) {
+                ids.remove(id);
+            }
+        }
+        ids
     }
 
     /// Those that a selector of labels could match.

@@ -232,6 +232,7 @@ impl Resolver {
     }
 
     fn own(&mut self, owner: &Owner, had: &[IpAddr], has: &[IpAddr]) {
+        self.dirty.addresses = true;
         for address in had.iter().map(IpAddr::to_canonical) {
             if let Some(owners) = self.owners.get_mut(&address) {
                 owners.remove(owner);
@@ -290,6 +291,7 @@ impl Resolver {
         if before == number || *who == Who::World {
             return;
         }
+        self.dirty.addresses = true;
         for id in before.into_iter().chain(number) {
             if let Some(peer) = self.universe.remove(id) {
                 self.touch(id, &peer);

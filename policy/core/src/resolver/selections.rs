@@ -69,6 +69,7 @@ pub(super) struct Selections {
     of_workloads: BTreeSet<SelectionId>,
     of_outside: BTreeSet<SelectionId>,
     of_groups: BTreeSet<SelectionId>,
+    of_networks: BTreeSet<SelectionId>,
     /// Those that speak of services by their names, and those that do so otherwise.
     of_named_services: HashMap<WorkloadName, BTreeSet<SelectionId>>,
     of_services: BTreeSet<SelectionId>,
@@ -149,6 +150,7 @@ impl Selections {
             PeerTerm::Nodes(_) | PeerTerm::Entity(Entity::Host | Entity::RemoteNode) => {
                 vec![&mut self.of_nodes]
             }
+            PeerTerm::Network(_) => vec![&mut self.of_outside, &mut self.of_networks],
             PeerTerm::CidrGroup(_) => vec![&mut self.of_outside, &mut self.of_groups],
             PeerTerm::Entity(Entity::World) => vec![&mut self.of_outside],
             PeerTerm::Entity(Entity::Cluster | Entity::ClusterMesh) => {
@@ -191,6 +193,16 @@ impl Selections {
     /// The CIDR groups are others.
     pub(super) fn groups_changed(&mut self) {
         self.stale.extend(&self.of_groups);
+    }
+
+    /// Whether any selection speaks of addresses wherever they are.
+    pub(super) fn speak_of_networks(&self) -> bool {
+        !self.of_networks.is_empty()
+    }
+
+    /// Addresses are others'.
+    pub(super) fn networks_changed(&mut self) {
+        self.stale.extend(&self.of_networks);
     }
 
     /// What stands behind these services is another, or behind any.

@@ -1,7 +1,7 @@
 //! Subjects and peers of a `ClusterNetworkPolicy`: an object with one field, which says what kind it is.
 
 use postern_policy_core::labels::{LabelKey, NODE};
-use postern_policy_core::peer::{CidrTerm, PeerTerm};
+use postern_policy_core::peer::PeerTerm;
 use postern_policy_core::policy::Direction;
 use postern_policy_core::selector::{Requirement, Selector};
 
@@ -114,8 +114,7 @@ fn nodes(at: &At<'_>, reader: &mut Reader<'_>) -> Option<Selector> {
 
 fn networks(at: &At<'_>, reader: &mut Reader<'_>) -> Option<Vec<PeerTerm>> {
     let nets: Vec<_> = some(at, 1, reader)?.iter().map(|at| prefix(at, reader)).collect();
-    let terms = nets.into_iter().map(|net| Some(PeerTerm::Cidr(CidrTerm { net: net?, except: Vec::new() })));
-    terms.collect()
+    nets.into_iter().map(|net| net.map(PeerTerm::Network)).collect()
 }
 
 /// Two labels at least, a `*.` before them, a dot behind them.

@@ -44,6 +44,7 @@ fn peer(term: &PeerTerm, namespace: &str) -> (&'static str, Value) {
         PeerTerm::Endpoints(peers) => ("Endpoints", selector(&unpinned(peers, namespace))),
         PeerTerm::Nodes(nodes) => ("Nodes", selector(nodes)),
         PeerTerm::Cidr(CidrTerm { net, except }) => ("CIDRSet", cidr("cidr", json!(net.to_string()), except)),
+        PeerTerm::Network(net) => ("CIDRSet", cidr("cidr", json!(net.to_string()), &[])),
         PeerTerm::CidrGroup(CidrGroupTerm { groups, except }) => {
             let (field, value) = match groups {
                 GroupRef::Named(name) => ("cidrGroupRef", json!(name)),

@@ -94,7 +94,7 @@ fn peer(policy: &Policy, term: &PeerTerm, known: Option<&Known<'_>>) -> Option<S
                 Said::warning(Lint::SelectsNothing, message, help)
             })
         }
-        PeerTerm::Nodes(_) | PeerTerm::Cidr(_) | PeerTerm::Entity(_) => None,
+        PeerTerm::Nodes(_) | PeerTerm::Cidr(_) | PeerTerm::Network(_) | PeerTerm::Entity(_) => None,
     }
 }
 

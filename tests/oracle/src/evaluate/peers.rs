@@ -62,6 +62,24 @@ impl View<'_> {
         self.outside().is_some_and(|address| within(prefixes, address) && !within(except, address))
     }
 
+    /// `networks` of a ClusterNetworkPolicy: addresses wherever they are. Workloads with the same labels are one identity:
+    /// what is denied to one of its addresses is denied to it, what is allowed must be allowed to all of them.
+    pub(super) fn networks(&self, prefixes: &[Prefix], deny: bool) -> bool {
+        let addresses: Vec<IpAddr> = match self.peer {
+            Owner::Outside(address) => vec![address],
+            Owner::Node(node) => node.addresses.clone(),
+            Owner::Workload(peer) => {
+                let alike =
+                    |other: &&crate::world::Workload| self.world.labels(other) == self.world.labels(peer);
+                self.world.workloads.iter().filter(alike).flat_map(|other| other.addresses.clone()).collect()
+            }
+        };
+        prefixes.iter().any(|prefix| match deny {
+            true => addresses.iter().any(|address| prefix.contains(*address)),
+            false => addresses.iter().all(|address| prefix.contains(*address)),
+        })
+    }
+
     /// One of a CIDR set. What is denied to groups that do not exist is denied to everything outside.
     pub(super) fn cidr_set(&self, set: &CidrSet, deny: bool) -> bool {
         let meant = |group: &&CidrGroup| match &set.of {

@@ -50,7 +50,7 @@ fn covers(view: &View<'_>, rule: &Rule) -> bool {
     let peer = |peer: &Peer| match peer {
         Peer::Pods(pods) => is_pods(view, pods),
         Peer::Nodes(selector) => view.nodes(&selector.under("node:")),
-        Peer::Networks(prefixes) => view.cidr(prefixes, &[]),
+        Peer::Networks(prefixes) => view.networks(prefixes, rule.action == Action::Deny),
         // Names are only accepted, and cannot be followed: nobody is accepted by them.
         Peer::DomainNames(_) => false,
     };

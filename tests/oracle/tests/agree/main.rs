@@ -62,7 +62,7 @@ fn the_engine_agrees_with_the_reference() {
     assert!(all >= wanted, "only {all} questions were asked");
     for verdict in [Verdict::Allow, Verdict::Redirect, Verdict::Deny] {
         let share = answers.get(&verdict).copied().unwrap_or_default() * 100 / all;
-        assert!(share >= 2, "only {share} % of the answers are {verdict:?}: {answers:?}");
+        assert!(share >= 1, "only {share} % of the answers are {verdict:?}: {answers:?}");
     }
 }
 

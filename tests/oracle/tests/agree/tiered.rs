@@ -66,7 +66,7 @@ fn peer(direction: Direction) -> BoxedStrategy<Peer> {
     choose(vec![
         pods,
         (1, Some(Feature::NodeLabels), selector(NODES).prop_map(Peer::Nodes).boxed()),
-        (2, None, networks.boxed()),
+        (1, None, networks.boxed()),
         (1, None, names.boxed()),
     ])
 }
