@@ -226,7 +226,8 @@ async fn first_served(client: &Client, wanted: &[ApiResource]) -> Result<Option<
                 return Ok(Some(resource.clone()));
             }
             Ok(_) => {}
-            Err(kube::Error::Api(answer)) if answer.is_not_found() => {}
+            // For a group that it has never heard of, a server answers in plain text.
+            Err(kube::Error::Api(answer)) if answer.code == 404 => {}
             Err(error) => return Err(error),
         }
     }
