@@ -42,7 +42,7 @@ metadata: { name: admin }
 spec:
   tier: Admin
   priority: 1
-  subject: { namespaces: {} }
+  subject: { pods: { namespaceSelector: {}, podSelector: { matchLabels: { id: app1 } } } }
   ingress: [{ name: nobody, action: Deny, from: [{ namespaces: {} }] }]
 ";
 

@@ -68,7 +68,12 @@ const SPEC: &[Field] = &[
                         Everywhere,
                         "Nodes, by their labels; the subject's own included.",
                     ),
-                    field("networks", List(&Text), Everywhere, "Prefixes, of addresses inside the cluster too."),
+                    field(
+                        "networks",
+                        List(&Text),
+                        Everywhere,
+                        "Prefixes, of addresses inside the cluster too.",
+                    ),
                     field(
                         "domainNames",
                         List(&Text),
