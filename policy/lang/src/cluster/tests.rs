@@ -77,14 +77,14 @@ fn every_kind_of_peer() {
         PeerTerm::Endpoints(_),
         PeerTerm::Endpoints(_),
         PeerTerm::Nodes(nodes),
-        PeerTerm::Cidr(four),
-        PeerTerm::Cidr(six),
+        PeerTerm::Network(four),
+        PeerTerm::Network(six),
     ] = &terms[..]
     else {
         panic!("{terms:?}")
     };
     assert_eq!(nodes.requirements[0].key.source.as_deref(), Some(NODE));
-    assert_eq!((four.net.to_string(), six.net.to_string()), ("10.0.0.0/8".into(), "fd00::/8".into()));
+    assert_eq!((four.to_string(), six.to_string()), ("10.0.0.0/8".into(), "fd00::/8".into()));
 }
 
 #[test]
