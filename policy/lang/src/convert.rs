@@ -85,6 +85,12 @@ fn document<'n>(at: &At<'n>, of_list: Option<Kind<'n>>, reader: &mut Reader<'_>)
     if reader.errors() != errors_before {
         return Vec::new();
     }
+    // What is not enforced is not in the model as it was written: leaving it out would open what it narrows.
+    if let Some((rule, why)) = policies.iter().flat_map(Policy::quarantined).next() {
+        let message = format!("{rule} cannot be converted: {why}");
+        reader.error(at, Code::Conflict, message, "write the cilium.io/v2 policy by hand");
+        return Vec::new();
+    }
     let changed = |policy: &Policy| Converted::Changed { from: what.clone(), document: written(at, policy) };
     policies.iter().map(changed).collect()
 }

@@ -137,3 +137,11 @@ fn an_error_is_told_with_its_place() {
     assert!(converted.is_empty());
     assert!(diagnostics.iter().any(|d| d.field == "spec.ingres"), "{diagnostics:?}");
 }
+
+#[test]
+fn what_a_rule_narrows_is_never_left_out() {
+    let (converted, diagnostics) = convert(&file(&v1(
+        "{endpointSelector: {}, ingress: [{toPorts: [{ports: [{port: '80'}], rules: {HTTP: [{headerMatches: [{name: X, mismatch: ADD}]}]}}]}]}",
+    )));
+    assert!(converted.is_empty() && !diagnostics.is_empty(), "{converted:?}");
+}
