@@ -99,6 +99,10 @@ fn document<'n>(at: &At<'n>, of_list: Option<Kind<'n>>, reader: &mut Reader<'_>)
 fn written(at: &At<'_>, policy: &Policy) -> Value {
     let original = value(at.node);
     let mut metadata = original.get("metadata").cloned().unwrap_or_else(|| json!({}));
+    // The rest is of the object that it was, and would keep this one from being applied.
+    if let Some(fields) = metadata.as_object_mut() {
+        fields.retain(|field, _| ["name", "namespace", "labels", "annotations"].contains(&field.as_str()));
+    }
     if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
         // What kubectl applied last was something else.
         annotations.remove("kubectl.kubernetes.io/last-applied-configuration");

@@ -190,6 +190,14 @@ fn direction_policy(
 fn rule(rule: Rule, path: &str, quarantined: &mut Vec<Quarantined>) -> Result<core::Rule, BundleError> {
     let Rule { id, tier, peers, ports, action } = rule;
     let id = RuleId::new(id);
+    // Where all rules are asked at once, there is no rest to leave: denials would be left out.
+    if action == Action::Pass && !matches!(tier, Tier::Admin | Tier::Baseline) {
+        return Err(value_error(
+            format!("{path}.action"),
+            "`pass` stands only in the tiers `admin` and `baseline`: remove the rule, or give its tier"
+                .to_owned(),
+        ));
+    }
     let ports = match ports {
         Ports::All => core::Ports::All,
         Ports::Only(ranges) => {

@@ -97,6 +97,21 @@ fn errors_name_the_field_and_the_place() {
 }
 
 #[test]
+fn a_pass_never_hides_the_denials_of_the_normal_tier() {
+    let rule = |tier| {
+        let pass =
+            format!(r#"{{"id": "p", "tier": "{tier}", "peers": "any", "ports": "all", "action": "pass"}}, "#);
+        BUNDLE.replace(r#""rules": [{"#, &format!(r#""rules": [{pass}{{"#))
+    };
+    for tier in ["normal", "default"] {
+        refused(&rule(tier), "endpoints[0].ingress.rules[0].action: `pass` stands only in the tiers");
+    }
+    for tier in ["admin", "baseline"] {
+        decode(rule(tier).as_bytes()).unwrap();
+    }
+}
+
+#[test]
 fn a_bad_rule_is_quarantined_alone() {
     let two = BUNDLE.replace(r#"{"id": "r/0","#, r#"{"id": "r/bad", "path": "/("}, {"id": "r/0","#);
     let (set, quarantined) = decode(two.as_bytes()).unwrap();

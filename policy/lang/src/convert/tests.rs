@@ -114,7 +114,7 @@ fn network_policies_become_items_of_one_kind_of_peer() {
 
 #[test]
 fn names_labels_and_the_description_stay() {
-    let text = "{apiVersion: cilium.io/v1, kind: CiliumNetworkPolicy, description: why, metadata: {name: p, namespace: n, labels: {a: b}}, \
+    let text = "{apiVersion: cilium.io/v1, kind: CiliumNetworkPolicy, description: why, metadata: {name: p, namespace: n, uid: u, resourceVersion: '7', labels: {a: b}}, \
                 spec: {endpointSelector: {}, ingress: [{}]}}";
     let expected = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata:\n  name: p\n  namespace: \"n\"\n  labels:\n    a: b\n\
                     spec:\n  description: why\n  endpointSelector: {}\n  ingress:\n    - {}\n";
