@@ -196,7 +196,7 @@ impl Side<'_> {
                 rules.insert(place, host);
             }
         }
-        DirectionPolicy { default_deny, rules }
+        DirectionPolicy { default_deny, rules, profiles: Vec::new() }
     }
 
     fn union(&self, item: &Item, peers: &Peers, rules: &mut Vec<Rule>) {
