@@ -123,7 +123,7 @@ impl Subjects {
         let Some(subject) = self.entries.get_mut(&id) else { return Arc::default() };
         let sorted = || {
             let mut policies: Vec<PolicyId> = subject.policies.iter().copied().collect();
-            policies.sort_by(|a, b| place(*a).cmp(&place(*b)));
+            policies.sort_by_key(|id| place(*id));
             policies.into()
         };
         Arc::clone(subject.ordered.get_or_insert_with(sorted))
