@@ -196,7 +196,12 @@ impl Side<'_> {
                 rules.insert(place, host);
             }
         }
-        DirectionPolicy { default_deny, rules, profiles: Vec::new() }
+        // How paths are read is known of the workload itself; its peers' servers are read strictly.
+        let profiles = match self.direction {
+            Direction::Ingress => self.workload.profiles.clone(),
+            Direction::Egress => Vec::new(),
+        };
+        DirectionPolicy { default_deny, rules, profiles }
     }
 
     fn union(&self, item: &Item, peers: &Peers, rules: &mut Vec<Rule>) {

@@ -167,3 +167,40 @@ fn both_ends_must_let_it_through() {
         "expected `ingress` or `egress`",
     );
 }
+
+#[test]
+fn a_port_may_say_how_its_server_reads_paths() {
+    let with = |profiles: &str| {
+        BUNDLE.replace(r#""rules": [{"#, &format!(r#""profiles": {profiles}, "rules": [{{"#))
+    };
+    let bundle = with(r#"[{"protocol": "TCP", "port": 79, "endPort": 81, "profile": "PROFILE"}]"#)
+        .replace(r#""path": "/public""#, r#""path": "/public.*""#);
+    let verdict = |profile: &str, path: &str| {
+        let bundle = bundle.replace("PROFILE", profile);
+        let (set, _) = decode(bundle.as_bytes()).unwrap();
+        get(&set, "127.0.0.2:1", path).0
+    };
+    for (path, allowed_by) in [
+        ("/public/x", ["strict", "envoy", "raw"].as_slice()),
+        ("/public/..;/private", &["envoy", "raw"]),
+        ("/public/../private", &["raw"]),
+    ] {
+        for profile in ["strict", "envoy", "raw"] {
+            assert_eq!(
+                verdict(profile, path) == Verdict::Allow,
+                allowed_by.contains(&profile),
+                "{profile} {path}"
+            );
+        }
+    }
+    refused(
+        &bundle.replace("PROFILE", "lax"),
+        "endpoints[0].ingress.profiles[0].profile: unknown variant `lax`",
+    );
+    refused(
+        &with(r#"[{"protocol": "TCP", "port": 80}]"#),
+        "endpoints[0].ingress.profiles[0]: missing field `profile`",
+    );
+    let backwards = r#"[{"protocol": "TCP", "port": 80, "endPort": 79, "profile": "raw"}]"#;
+    refused(&with(backwards), "endpoints[0].ingress.profiles[0]: endPort 79 is below port 80");
+}
