@@ -6,6 +6,7 @@ use std::sync::Arc;
 use postern_policy_core::endpoint as core;
 use postern_policy_core::http::{HeaderMatch, HttpMatch, HttpMatcher, HttpRule as CoreHttpRule};
 use postern_policy_core::identity::{IdentityId, Known, PeerSource as CorePeerSource, SPIFFE, TableBuilder};
+use postern_policy_core::path::Profile as CoreProfile;
 use postern_policy_core::pattern::Pattern;
 use postern_policy_core::policy::{Direction as CoreDirection, RuleId};
 use postern_policy_core::port::{PortRange as CorePortRange, Protocol as CoreProtocol, ProtocolMatch};
@@ -14,7 +15,7 @@ use postern_policy_core::world::WorkloadName;
 
 use crate::document::{
     API_VERSION, Action, Attach, Audit, Bundle, Direction, DirectionPolicy, Endpoint, ForwardedFor, HttpRule,
-    Identity, PeerSource, Peers, PortRange, Ports, Protocol, Report, Rule, Tier,
+    Identity, PathProfile, PeerSource, Peers, PortRange, Ports, Profile, Protocol, Report, Rule, Tier,
 };
 
 /// Why a bundle was refused as a whole.
@@ -263,16 +264,21 @@ fn direction_policy(
     path: &str,
     quarantined: &mut Vec<Quarantined>,
 ) -> Result<(core::DirectionPolicy, Option<core::DirectionPolicy>), BundleError> {
-    let DirectionPolicy { default_deny, rules: enforced, audit } = policy;
+    let DirectionPolicy { default_deny, profiles, rules: enforced, audit } = policy;
+    let profiles: Vec<_> = profiles
+        .into_iter()
+        .enumerate()
+        .map(|(index, given)| path_profile(given, &format!("{path}.profiles[{index}]")))
+        .collect::<Result<_, _>>()?;
     let rules = self::rules(enforced, path, quarantined)?;
-    let enforced = core::DirectionPolicy { default_deny, rules };
+    let enforced = core::DirectionPolicy { default_deny, rules, profiles: profiles.clone() };
     let Some(Audit { default_deny, rules }) = audit else { return Ok((enforced, None)) };
     let mut also = Vec::new();
     let rules = self::rules(rules, &format!("{path}.audit"), &mut also)?;
     // Most rules that are tried are enforced too, and named already.
     also.retain(|rule| !quarantined.contains(rule));
     quarantined.append(&mut also);
-    Ok((enforced, Some(core::DirectionPolicy { default_deny, rules })))
+    Ok((enforced, Some(core::DirectionPolicy { default_deny, rules, profiles })))
 }
 
 fn rules(
@@ -325,6 +331,16 @@ fn rule(rule: Rule, path: &str, quarantined: &mut Vec<Quarantined>) -> Result<co
             }
         },
     })
+}
+
+fn path_profile(given: PathProfile, path: &str) -> Result<(CorePortRange, CoreProfile), BundleError> {
+    let PathProfile { protocol, port, end_port, profile } = given;
+    let profile = match profile {
+        Profile::Strict => CoreProfile::Strict,
+        Profile::Envoy => CoreProfile::Envoy,
+        Profile::Raw => CoreProfile::Raw,
+    };
+    Ok((port_range(PortRange { protocol, port, end_port }, path)?, profile))
 }
 
 fn port_range(range: PortRange, path: &str) -> Result<CorePortRange, BundleError> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use postern_policy_core::endpoint as core;
 use postern_policy_core::http::{HttpMatch, HttpMatcher, HttpRule as CoreHttpRule};
 use postern_policy_core::identity::{IdentityId, PeerSource as CorePeerSource, Who};
+use postern_policy_core::path::Profile as CoreProfile;
 use postern_policy_core::policy::Direction as CoreDirection;
 use postern_policy_core::port::{PortRange as CorePortRange, Protocol as CoreProtocol, ProtocolMatch};
 use postern_policy_core::set::{Attached, Attachment};
@@ -12,7 +13,8 @@ use postern_policy_core::world::Identities;
 
 use crate::document::{
     API_VERSION, Action, Attach, Audit, Bundle, Direction, DirectionPolicy, Endpoint, ForwardedFor, Header,
-    HttpRule, Identity, PeerSource, Peers, PortRange, Ports, Protocol, Report, Rule, Tier,
+    HttpRule, Identity, PathProfile, PeerSource, Peers, PortRange, Ports, Profile, Protocol, Report, Rule,
+    Tier,
 };
 
 /// Writes a bundle. Identities that have no address are left out: no traffic can have them.
@@ -74,6 +76,7 @@ fn direction_policy(
     let rules = |policy: &core::DirectionPolicy| policy.rules.iter().map(rule).collect();
     DirectionPolicy {
         default_deny: policy.default_deny,
+        profiles: policy.profiles.iter().map(path_profile).collect(),
         rules: rules(policy),
         audit: tried.map(|tried| Audit { default_deny: tried.default_deny, rules: rules(tried) }),
     }
@@ -94,6 +97,16 @@ fn peers(peers: &core::Peers) -> Peers {
         core::Peers::Any => Peers::Any,
         core::Peers::Only(peers) => Peers::Only(peers.iter().map(|id| id.0).collect()),
     }
+}
+
+fn path_profile((range, profile): &(CorePortRange, CoreProfile)) -> PathProfile {
+    let PortRange { protocol, port, end_port } = port_range(range);
+    let profile = match profile {
+        CoreProfile::Strict => Profile::Strict,
+        CoreProfile::Envoy => Profile::Envoy,
+        CoreProfile::Raw => Profile::Raw,
+    };
+    PathProfile { protocol, port, end_port, profile }
 }
 
 fn rule(rule: &core::Rule) -> Rule {
