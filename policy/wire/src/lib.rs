@@ -16,7 +16,7 @@ pub use document::{
     HttpRule, Identity, PeerSource, Peers, PortRange, Ports, Protocol, Report, Rule, Tier, Versions,
 };
 pub use encode::encode;
-pub use load::Loaded;
+pub use load::{Kept, Loaded};
 
 /// The JSON Schema of the bundle.
 #[cfg(feature = "schema")]

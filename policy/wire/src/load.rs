@@ -22,10 +22,21 @@ pub struct Loaded {
     pub report: Report,
     /// The versions of the parts, where the bundle gives them.
     pub versions: Option<Versions>,
+    /// Which parts are those of an earlier bundle.
+    pub kept: Kept,
     known: Arc<Known>,
     bundle: Vec<u8>,
     identities: Range<usize>,
     endpoints: Range<usize>,
+}
+
+/// Which parts of a bundle are those of an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// Who is who.
+    pub identities: bool,
+    /// Who may do what.
+    pub policy: bool,
 }
 
 /// A bundle with its large parts unread.
@@ -69,6 +80,7 @@ impl Loaded {
                 as_policies = Some((Arc::clone(loaded.set.policies()), loaded.quarantined.clone()));
             }
         }
+        let kept = Kept { identities: as_known.is_some(), policy: as_policies.is_some() };
         let known = match as_known {
             Some(known) => known,
             None => Arc::new(known(serde_json::from_str(identities).map_err(|_| whole(&bundle))?)?),
@@ -84,7 +96,7 @@ impl Loaded {
         let set = PolicySet::of(policies, Arc::clone(&known), attachment(parts.attach)?)?;
         let (identities, endpoints) = (within(&bundle, identities), within(&bundle, endpoints));
         let Parts { report, versions, .. } = parts;
-        Ok(Self { set, quarantined, report, versions, known, bundle, identities, endpoints })
+        Ok(Self { set, quarantined, report, versions, kept, known, bundle, identities, endpoints })
     }
 
     /// The bundle as it came.

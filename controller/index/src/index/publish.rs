@@ -316,7 +316,7 @@ fn without(all: &Arc<Table>, withheld: &BTreeSet<u32>, changes: &mut Changes) ->
     if addresses.is_empty() {
         return Arc::new(table);
     }
-    match Versioned::new(Identity { id: INIT.0, labels: describe(&init()), addresses }) {
+    match Versioned::new(Identity { id: INIT.0, labels: describe(&init()), addresses, spiffe: Vec::new() }) {
         Ok(identity) => drop(table.insert(INIT.0, Arc::new(identity))),
         Err(error) => changes.failed.push(error),
     }
