@@ -37,6 +37,7 @@ impl RootContext for Root {
                 return false;
             }
         };
+        let started = host::now();
         match policy::load(bundle) {
             Ok(loaded) => {
                 self.enforcer.metrics().quarantined(loaded.quarantined.len());
@@ -46,12 +47,14 @@ impl RootContext for Root {
                 }
                 if let Some(versions) = &loaded.versions {
                     let kept = |kept| if kept { " (kept)" } else { "" };
+                    let took = host::now().zip(started).map_or(0, |(now, then)| now.saturating_sub(then));
                     let text = format!(
-                        "postern: in force: identities {:?}{}, policy {:?}{}",
+                        "postern: in force: identities {:?}{}, policy {:?}{}, read in {} µs",
                         versions.identities,
                         kept(loaded.kept.identities),
                         versions.policy,
                         kept(loaded.kept.policy),
+                        took / 1000,
                     );
                     host::log(LogLevel::Info, &text);
                 }
