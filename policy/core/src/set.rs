@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use crate::decide::{Decision, Reason, Verdict};
 use crate::endpoint::{DirectionPolicy, EndpointPolicy, Flow};
 use crate::http::Request;
 use crate::identity::{AddressTable, IdentityId};
+use crate::matcher::Matchers;
 use crate::policy::Direction;
 use crate::port::Protocol;
 use crate::world::WorkloadName;
@@ -15,6 +17,7 @@ use crate::world::WorkloadName;
 #[derive(Debug, Clone, Default)]
 pub struct PolicySet {
     endpoints: Vec<EndpointPolicy>,
+    matchers: Arc<Matchers>,
     by_address: HashMap<IpAddr, usize>,
     by_name: HashMap<WorkloadName, usize>,
     identities: AddressTable,
@@ -115,6 +118,7 @@ impl PolicySet {
         if let (Some(name), Some(Attached::Both)) = (&set.attachment.endpoint, set.attachment.direction) {
             return Err(SetError::TwoEnds(name.clone()));
         }
+        set.matchers = Arc::new(Matchers::new(&endpoints));
         set.endpoints = endpoints;
         Ok(set)
     }
@@ -126,12 +130,18 @@ impl PolicySet {
 
     /// Decides a connection.
     pub fn connection(&self, connection: &Connection) -> Judged<'_> {
-        self.judge(connection, |policy, flow| policy.connection(flow))
+        self.judge(connection, |index, policy, flow| match self.matchers.get(index.0, index.1) {
+            Some(matcher) => matcher.connection(policy, flow),
+            None => policy.connection(flow),
+        })
     }
 
     /// Decides a request on a connection.
     pub fn request(&self, connection: &Connection, request: &Request<'_>) -> Judged<'_> {
-        self.judge(connection, |policy, flow| policy.request(flow, request))
+        self.judge(connection, |index, policy, flow| match self.matchers.get(index.0, index.1) {
+            Some(matcher) => matcher.request(policy, self.matchers.expressions(), flow, request),
+            None => policy.request(flow, request),
+        })
     }
 
     /// The identity number of an address, as this set knows it.
@@ -143,19 +153,19 @@ impl PolicySet {
     fn judge<'p>(
         &'p self,
         connection: &Connection,
-        decide: impl Fn(&'p DirectionPolicy, &Flow) -> Decision<'p>,
+        decide: impl Fn((usize, Direction), &'p DirectionPolicy, &Flow) -> Decision<'p>,
     ) -> Judged<'p> {
-        let ends = match self.attachment.direction {
-            Some(Attached::To(direction)) => vec![direction],
-            Some(Attached::Both) => vec![Direction::Egress, Direction::Ingress],
-            None => vec![connection.direction],
+        let ends: &[Direction] = match &self.attachment.direction {
+            Some(Attached::To(direction)) => std::slice::from_ref(direction),
+            Some(Attached::Both) => &[Direction::Egress, Direction::Ingress],
+            None => std::slice::from_ref(&connection.direction),
         };
         let mut judged: Option<Judged<'p>> = None;
         for direction in ends {
-            let Some((policy, side)) = self.locate(connection, direction) else { continue };
+            let Some((index, policy, side)) = self.locate(connection, *direction) else { continue };
             let port = self.attachment.port.unwrap_or(connection.destination.port());
             let flow = Flow { peer: side.identity, protocol: Protocol::Tcp, port };
-            let decision = decide(policy, &flow);
+            let decision = decide((index, *direction), policy, &flow);
             let redirected =
                 judged.as_ref().is_some_and(|judged| judged.decision.verdict == Verdict::Redirect);
             // Either end's HTTP rules are enough for the requests to be looked at.
@@ -169,7 +179,11 @@ impl PolicySet {
         judged.unwrap_or(Judged { side: None, decision: Decision::closed(Reason::UnknownEndpoint) })
     }
 
-    fn locate(&self, connection: &Connection, direction: Direction) -> Option<(&DirectionPolicy, Side)> {
+    fn locate(
+        &self,
+        connection: &Connection,
+        direction: Direction,
+    ) -> Option<(usize, &DirectionPolicy, Side)> {
         let (subject, peer) = match direction {
             Direction::Ingress => (connection.destination, connection.source),
             Direction::Egress => (connection.source, connection.destination),
@@ -180,6 +194,6 @@ impl PolicySet {
         };
         let peer = self.attachment.peer.unwrap_or(peer.ip());
         let side = Side { direction, peer, identity: self.identity(peer) };
-        Some((self.endpoints.get(*index)?.direction(direction), side))
+        Some((*index, self.endpoints.get(*index)?.direction(direction), side))
     }
 }
