@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::endpoint::{Action, DirectionPolicy, Flow, Rule, Tier};
 use crate::http::{Field, HttpMatch, HttpMatcher, Request, Text};
-use crate::path;
+use crate::path::{self, Profile};
 use crate::policy::RuleId;
 
 /// What happens.
@@ -172,7 +172,8 @@ impl DirectionPolicy {
         if connection.verdict != Verdict::Redirect {
             return connection;
         }
-        decide_paths(request.path, count(&rules), |path| {
+        let profile = || self.profile(flow.protocol, flow.port);
+        decide_paths(request.path, profile, count(&rules), |path| {
             self.http(&rules, &Request { path, ..request.clone() })
         })
     }
@@ -213,8 +214,9 @@ impl DirectionPolicy {
 }
 
 /// Decides a request by each reading of its path; `http` decides it by one, or without a path.
-pub(crate) fn decide_paths<'r, 'p>(
-    path: Option<&'r [u8]>,
+pub(crate) fn decide_paths<'p>(
+    path: Option<&[u8]>,
+    profile: impl FnOnce() -> Profile,
     rules: usize,
     mut http: impl FnMut(Option<&[u8]>) -> Decision<'p>,
 ) -> Decision<'p> {
@@ -231,7 +233,11 @@ pub(crate) fn decide_paths<'r, 'p>(
     let Some(path) = path.filter(|_| as_sent.verdict == Verdict::Allow) else {
         return as_sent;
     };
-    let readings = path::readings(path);
+    // What is plain to the strictest is plain to each.
+    if path::is_plain(path, Profile::Strict) {
+        return as_sent;
+    }
+    let readings = path::readings(path, profile());
     if matches!(&readings, Ok(readings) if readings.len() == 1) {
         return as_sent;
     }

@@ -134,7 +134,8 @@ impl Matcher {
             return connection;
         }
         let mut work = Work::new();
-        decide_paths(request.path, 0, |path| {
+        let profile = || policy.profile(flow.protocol, flow.port);
+        decide_paths(request.path, profile, 0, |path| {
             work.next_reading();
             port.http(policy, expressions, &view, (request, path), &mut work)
         })

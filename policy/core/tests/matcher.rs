@@ -126,10 +126,10 @@ fn http_rule() -> impl Strategy<Value = HttpMatcher> {
     })
 }
 
-fn rules(
-    most: usize,
-    plain: u32,
-) -> impl Strategy<Value = (bool, Vec<(Tier, Peers, Ports, Option<Action>, Vec<HttpMatcher>)>)> {
+/// Whether default deny is on, and rules that get their names later.
+type Drawn = (bool, Vec<(Tier, Peers, Ports, Option<Action>, Vec<HttpMatcher>)>);
+
+fn rules(most: usize, plain: u32) -> impl Strategy<Value = Drawn> {
     let peers = prop_oneof![
         2 => Just(Peers::Any),
         3 => proptest::collection::btree_set(1..5_u32, 0..4).prop_map(|ids| {
@@ -170,9 +170,7 @@ fn rules(
     (prop::bool::weighted(0.8), rules)
 }
 
-fn policy(
-    (default_deny, rules): (bool, Vec<(Tier, Peers, Ports, Option<Action>, Vec<HttpMatcher>)>),
-) -> DirectionPolicy {
+fn policy((default_deny, rules): Drawn) -> DirectionPolicy {
     let rule =
         |(index, (tier, peers, ports, action, http)): (usize, (Tier, _, _, Option<Action>, Vec<_>))| {
             let http = http
@@ -182,7 +180,11 @@ fn policy(
             let action = action.unwrap_or_else(|| Action::Http(http.collect()));
             Rule { id: RuleId::new(index.to_string()), tier, peers, ports, action }
         };
-    DirectionPolicy { default_deny, rules: rules.into_iter().enumerate().map(rule).collect() }
+    DirectionPolicy {
+        default_deny,
+        rules: rules.into_iter().enumerate().map(rule).collect(),
+        ..DirectionPolicy::default()
+    }
 }
 
 /// Values made of the pieces that the expressions above know.
@@ -349,7 +351,7 @@ fn port_80(rules: Vec<HttpMatch>) -> DirectionPolicy {
         ports: Ports::Only(vec![range]),
         action: Action::Http(rules.collect()),
     };
-    DirectionPolicy { default_deny: true, rules: vec![rule] }
+    DirectionPolicy { default_deny: true, rules: vec![rule], ..DirectionPolicy::default() }
 }
 
 fn paths(sources: impl Iterator<Item = String>) -> DirectionPolicy {
@@ -408,6 +410,6 @@ fn the_nearest_miss_is_exact_among_the_first_rules_and_the_candidates() {
         miss.rule.as_str().to_owned()
     };
     assert_eq!(nearest(b"GET", b"/item-9000/y"), "0", "all of them miss the path");
-    assert!(NEAREST_AMONG < 9_000);
+    const { assert!(NEAREST_AMONG < 9_000) };
     assert_eq!(nearest(b"POST", b"/item-9000/x"), "0", "and here the method");
 }

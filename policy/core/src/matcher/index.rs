@@ -4,7 +4,7 @@ use super::hash::{Table, hash, number};
 use super::node::{Facts, Node};
 use super::search::Search;
 use super::windows::{Frequencies, Window, Windows};
-use crate::pattern::{Shape, is_separator};
+use crate::pattern::{Pattern, Shape, is_separator};
 
 /// How many segments of the start of a path are looked up.
 const DEEPEST: u32 = 16;
@@ -62,7 +62,7 @@ impl Index {
             exact: group(exact, facts),
             starts: group(starts, facts),
             depths,
-            windows: Windows::new(windows, facts),
+            windows: Windows::new(&windows, facts),
             pathless: node(pathless),
             others: node(others),
         }
@@ -144,7 +144,7 @@ impl Counts {
     fn new(facts: &[Facts<'_>]) -> Self {
         let mut counts = Self { starts: Table::default(), literals: Frequencies::new() };
         for facts in facts {
-            let Some(Shape::Open(open)) = facts.wanted.path.as_ref().map(|path| path.shape()) else {
+            let Some(Shape::Open(open)) = facts.wanted.path.as_ref().map(Pattern::shape) else {
                 continue;
             };
             if let Some((_, key)) = start(&open.prefix, open.prefix_is_whole) {

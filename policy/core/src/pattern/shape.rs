@@ -60,10 +60,9 @@ impl Shape {
         let literals = inner.iter().take_while(|item| literal(item).is_some()).count();
         let (start, rest) = inner.split_at_checked(literals).unwrap_or_default();
         let prefix: Vec<u8> = start.iter().filter_map(|item| literal(item)).flatten().copied().collect();
-        let mut next = First::default();
-        next.nullable = true;
+        let mut next = First { nullable: true, ..First::default() };
         for item in rest {
-            next.then(First::of(item));
+            next.then(&First::of(item));
         }
         // What looks back would see the start of the rest where there is text before it.
         let looks = hir.properties().look_set();
@@ -241,7 +240,7 @@ impl First {
             HirKind::Concat(items) => {
                 let mut first = Self { nullable: true, ..Self::default() };
                 for item in items {
-                    first.then(Self::of(item));
+                    first.then(&Self::of(item));
                 }
                 first
             }
@@ -264,7 +263,7 @@ impl First {
     }
 
     /// What comes first in what this is followed by `next`.
-    fn then(&mut self, next: Self) {
+    fn then(&mut self, next: &Self) {
         if self.nullable {
             self.separators |= next.separators;
             self.others |= next.others;
