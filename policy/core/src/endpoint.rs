@@ -164,6 +164,12 @@ impl Rule {
             && self.ports.contains(flow.protocol, flow.port)
             && !(matches!(self.action, Action::Http(_)) && flow.protocol != Protocol::Tcp)
     }
+
+    /// Where it stands in the order in which rules are asked; those at one place in that of their list.
+    pub(crate) fn place(&self) -> (Tier, bool) {
+        // In the normal tier denials come first.
+        (self.tier, self.tier == Tier::Normal && self.action != Action::Deny)
+    }
 }
 
 impl Peers {

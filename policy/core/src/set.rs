@@ -8,6 +8,7 @@ use crate::decide::{Decision, Reason, Verdict};
 use crate::endpoint::{DirectionPolicy, EndpointPolicy, Flow};
 use crate::http::Request;
 use crate::identity::{Caller, Evidence, IdentityId, Known, PeerSource};
+use crate::matcher::{Matchers, Place, Version};
 use crate::policy::Direction;
 use crate::port::Protocol;
 use crate::world::WorkloadName;
@@ -25,6 +26,7 @@ pub struct PolicySet {
 #[derive(Debug, Default)]
 pub struct Policies {
     endpoints: Vec<EndpointPolicy>,
+    matchers: Matchers,
     by_address: HashMap<IpAddr, usize>,
     by_name: HashMap<WorkloadName, usize>,
 }
@@ -45,6 +47,7 @@ impl Policies {
                 return Err(SetError::Duplicate(endpoint.name.clone()));
             }
         }
+        policies.matchers = Matchers::new(&endpoints);
         policies.endpoints = endpoints;
         Ok(policies)
     }
@@ -193,7 +196,10 @@ impl PolicySet {
     /// Decides a connection. `certificate` is the URI of the peer's certificate, which the host has verified.
     pub fn connection_by(&self, connection: &Connection, certificate: Option<&[u8]>) -> Judged<'_> {
         let evidence = Evidence { certificate, headers: None };
-        self.judge(connection, &evidence, |policy, flow| policy.connection(flow))
+        self.judge(connection, &evidence, |place, policy, flow| match self.policies.matchers.get(place) {
+            Some(matcher) => matcher.connection(policy, flow),
+            None => policy.connection(flow),
+        })
     }
 
     /// Decides a request on a connection.
@@ -204,7 +210,11 @@ impl PolicySet {
         request: &Request<'_>,
     ) -> Judged<'_> {
         let evidence = Evidence { certificate, headers: Some(&request.headers) };
-        self.judge(connection, &evidence, |policy, flow| policy.request(flow, request))
+        let matchers = &self.policies.matchers;
+        self.judge(connection, &evidence, |place, policy, flow| match matchers.get(place) {
+            Some(matcher) => matcher.request(policy, matchers.expressions(), flow, request),
+            None => policy.request(flow, request),
+        })
     }
 
     /// The identity number of an address, as this set knows it.
@@ -217,7 +227,7 @@ impl PolicySet {
         &'p self,
         connection: &Connection,
         evidence: &Evidence<'_>,
-        decide: impl Fn(&'p DirectionPolicy, &Flow) -> Decision<'p>,
+        decide: impl Fn(Place, &'p DirectionPolicy, &Flow) -> Decision<'p>,
     ) -> Judged<'p> {
         let both = [Direction::Egress, Direction::Ingress];
         let directions = match &self.attachment.direction {
@@ -234,19 +244,21 @@ impl PolicySet {
             }
         }
         let port = self.attachment.port.unwrap_or(connection.destination.port());
-        let decided = |policy, side: &Side| {
-            decide(policy, &Flow { peer: side.identity, protocol: Protocol::Tcp, port })
+        let decided = |end: &End<'p>, version, policy| {
+            let place = (end.index, end.side.direction, version);
+            decide(place, policy, &Flow { peer: end.side.identity, protocol: Protocol::Tcp, port })
         };
-        let enforced =
-            first_denial(&ends, |(endpoint, side)| decided(endpoint.direction(side.direction), side));
+        let enforces =
+            |end: &End<'p>| decided(end, Version::Enforced, end.endpoint.direction(end.side.direction));
+        let enforced = first_denial(&ends, enforces);
         let Some((side, decision)) = enforced else {
             return Judged::closed(Reason::UnknownEndpoint);
         };
-        let tries = ends.iter().any(|(endpoint, side)| endpoint.audit(side.direction).is_some());
-        let audit = tries.then(|| {
-            first_denial(&ends, |(endpoint, side)| {
-                let direction = side.direction;
-                decided(endpoint.audit(direction).unwrap_or(endpoint.direction(direction)), side)
+        let audits = |end: &End<'p>| end.endpoint.audit(end.side.direction);
+        let audit = ends.iter().any(|end| audits(end).is_some()).then(|| {
+            first_denial(&ends, |end| match audits(end) {
+                Some(policy) => decided(end, Version::Audited, policy),
+                None => enforces(end),
             })
         });
         Judged { side: Some(side), decision, audit: audit.flatten().map(|(_, decision)| decision) }
@@ -258,7 +270,7 @@ impl PolicySet {
         connection: &Connection,
         direction: Direction,
         evidence: &Evidence<'_>,
-    ) -> Option<Result<(&EndpointPolicy, Side), Judged<'_>>> {
+    ) -> Option<Result<End<'_>, Judged<'_>>> {
         let (subject, peer) = match direction {
             Direction::Ingress => (connection.destination, connection.source),
             Direction::Egress => (connection.source, connection.destination),
@@ -275,16 +287,25 @@ impl PolicySet {
         };
         let peer = self.attachment.peer.unwrap_or(peer.ip());
         Some(match self.known.caller(sources, peer, evidence) {
-            Ok(Caller { address, identity }) => Ok((endpoint, Side { direction, peer: address, identity })),
+            Ok(Caller { address, identity }) => {
+                Ok(End { index: *index, endpoint, side: Side { direction, peer: address, identity } })
+            }
             Err(why) => Err(Judged::closed(Reason::UnknownPeer(why))),
         })
     }
 }
 
+/// One end of a connection that is looked at, and the policy there.
+struct End<'p> {
+    index: usize,
+    endpoint: &'p EndpointPolicy,
+    side: Side,
+}
+
 /// The first denial, or what the last end says; nothing where there are no ends.
 fn first_denial<'p>(
-    ends: &[(&'p EndpointPolicy, Side)],
-    decide: impl Fn(&(&'p EndpointPolicy, Side)) -> Decision<'p>,
+    ends: &[End<'p>],
+    decide: impl Fn(&End<'p>) -> Decision<'p>,
 ) -> Option<(Side, Decision<'p>)> {
     let mut judged: Option<(Side, Decision<'p>)> = None;
     for end in ends {
@@ -293,7 +314,7 @@ fn first_denial<'p>(
         let redirected = judged.as_ref().is_some_and(|(_, decision)| decision.verdict == Verdict::Redirect);
         // Either end's HTTP rules are enough for the requests to be looked at.
         if denied || !redirected {
-            judged = Some((end.1, decision));
+            judged = Some((end.side, decision));
         }
         if denied {
             break;
