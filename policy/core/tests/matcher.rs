@@ -28,6 +28,7 @@ fn set(policy: &DirectionPolicy) -> PolicySet {
         addresses: vec![],
         ingress: policy.clone(),
         egress: DirectionPolicy::default(),
+        audit: Audit::default(),
     };
     let mut table = AddressTable::default();
     for peer in 1..=250 {

@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use postern_policy_core::decide::Verdict;
-use postern_policy_core::endpoint::{Action, DirectionPolicy, EndpointPolicy, Peers, Ports, Rule, Tier};
+use postern_policy_core::endpoint::{
+    Action, Audit, DirectionPolicy, EndpointPolicy, Peers, Ports, Rule, Tier,
+};
 use postern_policy_core::http::{HttpMatch, HttpMatcher, HttpRule, Request};
 use postern_policy_core::identity::{AddressTable, IdentityId};
 use postern_policy_core::pattern::Pattern;
@@ -167,6 +169,7 @@ fn set(sources: &[String]) -> PolicySet {
         addresses: vec![],
         ingress: DirectionPolicy { default_deny: true, rules: vec![rule], ..DirectionPolicy::default() },
         egress: DirectionPolicy::default(),
+        audit: Audit::default(),
     };
     let mut table = AddressTable::default();
     table.insert(IpAddr::from([10, 0, 0, 1]).into(), IdentityId(300));
