@@ -1,5 +1,6 @@
 //! The root context: configuration, and which of the two filters the plugin is.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext, StreamContext};
@@ -15,6 +16,8 @@ use crate::{CONNECTION, host};
 pub(crate) struct Root {
     policy: Policy,
     metrics: Rc<Metrics>,
+    /// Asked for each new context, and never another: the host is asked once.
+    is_connection: OnceCell<bool>,
 }
 
 impl Context for Root {}
@@ -62,10 +65,11 @@ impl RootContext for Root {
     }
 
     fn get_type(&self) -> Option<ContextType> {
-        match host::property("plugin_root_id") {
-            Ok(id) if id == CONNECTION => Some(ContextType::StreamContext),
-            _ => Some(ContextType::HttpContext),
-        }
+        let known = self.is_connection.get().copied().or_else(|| {
+            let id = host::property("plugin_root_id").ok()?;
+            Some(*self.is_connection.get_or_init(|| id == CONNECTION))
+        });
+        Some(if known == Some(true) { ContextType::StreamContext } else { ContextType::HttpContext })
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use postern_host_vm::Module;
 use serde_json::{Value, json};
 
-use crate::meter::{Count, Meter};
+use crate::meter::{self, Count, Meter};
 use crate::native::Native;
 use crate::rules::{SHAPES, Shape};
 use crate::vm::{self, Guest};
@@ -57,7 +57,6 @@ impl Subject {
             let mut loads: Vec<Duration> = (0..3).map(|_| Guest::new(module, set).load).collect();
             figures.push(figure("bundle loaded in the VM", set, "ms", median(&mut loads) / 1e6, Some(300.0)));
         }
-        figures.extend(metered(set));
         figures
     }
 }
@@ -74,12 +73,19 @@ pub(crate) fn all() -> Value {
         subject.in_core.remove(0);
         subject.in_vm.remove(0);
     }
-    Value::Array(subjects.into_iter().flat_map(|subject| subject.figures(&module)).collect())
+    let mut figures: Vec<Value> = subjects.into_iter().flat_map(|subject| subject.figures(&module)).collect();
+    figures.extend(counted());
+    Value::Array(figures)
 }
 
 /// Only what is the same in every run.
 pub(crate) fn counts() -> Value {
-    Value::Array(sets().iter().flat_map(metered).collect())
+    Value::Array(counted())
+}
+
+fn counted() -> Vec<Value> {
+    let module = meter::module();
+    sets().iter().flat_map(|set| metered(&module, set)).collect()
 }
 
 fn sets() -> Vec<Set> {
@@ -88,8 +94,8 @@ fn sets() -> Vec<Set> {
     curve.into_iter().chain(others.map(|shape| Set::new(shape, 10_000))).collect()
 }
 
-fn metered(set: &Set) -> Vec<Value> {
-    let mut meter = Meter::new(set);
+fn metered(module: &wasmtime::Module, set: &Set) -> Vec<Value> {
+    let mut meter = Meter::new(module, set);
     // What is made on first use has been made when the second pass comes.
     for path in &set.paths {
         meter.request(path);

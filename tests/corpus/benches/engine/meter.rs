@@ -41,16 +41,21 @@ pub(crate) struct Meter {
     next: i32,
 }
 
+/// The module, compiled so that it counts. That takes a second, and every meter shares it.
+pub(crate) fn module() -> Module {
+    let mut config = Config::new();
+    config.consume_fuel(true);
+    let engine = Engine::new(&config).expect("wasmtime runs here");
+    Module::new(&engine, FILTER_WASM).expect("the module compiles")
+}
+
 impl Meter {
-    pub(crate) fn new(set: &Set) -> Self {
-        let mut config = Config::new();
-        config.consume_fuel(true);
-        let engine = Engine::new(&config).expect("wasmtime runs here");
-        let module = Module::new(&engine, FILTER_WASM).expect("the module compiles");
+    pub(crate) fn new(module: &Module, set: &Set) -> Self {
+        let engine = module.engine();
         let host = Host { bundle: set.bundle.clone(), ..Host::default() };
-        let mut store = Store::new(&engine, host);
+        let mut store = Store::new(engine, host);
         store.set_fuel(FUEL).expect("fuel is on");
-        let instance = linker(&engine, &module).instantiate(&mut store, &module).expect("it starts");
+        let instance = linker(engine, module).instantiate(&mut store, module).expect("it starts");
         let size = i32::try_from(set.bundle.len()).expect("bundles are small");
         let mut this = Self { store, instance, next: FIRST_REQUEST };
         this.call("_initialize", 0, &[]);
