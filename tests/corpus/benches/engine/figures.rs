@@ -108,6 +108,7 @@ fn metered(module: &wasmtime::Module, set: &Set) -> Vec<Value> {
         figure("fuel of a request, mean", set, "", mean, Some(15_000.0)),
         figure("fuel of a request, most", set, "", most(|count| count.fuel), None),
         figure("host crossings of a request", set, "", most(|count| count.crossings), Some(10.0)),
+        figure("allocations for what the host answers", set, "", most(|count| count.allocations), None),
     ];
     if set.rules == 10_000 {
         figures.push(figure("memory of the VM", set, "MiB", memory, Some(16.0)));

@@ -20,8 +20,10 @@ const FIRST_REQUEST: i32 = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Count {
     pub(crate) fuel: u64,
-    /// Calls into the guest, calls of the host, and the guest's allocations for what the host answers.
+    /// Calls into the guest, and calls of the host.
     pub(crate) crossings: u64,
+    /// In the guest, for what the host answers.
+    pub(crate) allocations: u64,
 }
 
 /// What the imports see.
@@ -31,6 +33,7 @@ struct Host {
     headers: Vec<u8>,
     context: i32,
     crossings: u64,
+    allocations: u64,
     metrics: i32,
 }
 
@@ -88,11 +91,16 @@ impl Meter {
         self.call("proxy_on_log", id, &[id]);
         self.call("proxy_on_delete", id, &[id]);
         let after = self.count();
-        Count { fuel: before.fuel - after.fuel, crossings: after.crossings - before.crossings }
+        Count {
+            fuel: before.fuel - after.fuel,
+            crossings: after.crossings - before.crossings,
+            allocations: after.allocations - before.allocations,
+        }
     }
 
     fn count(&self) -> Count {
-        Count { fuel: self.store.get_fuel().expect("fuel is on"), crossings: self.store.data().crossings }
+        let Host { crossings, allocations, .. } = *self.store.data();
+        Count { fuel: self.store.get_fuel().expect("fuel is on"), crossings, allocations }
     }
 
     /// Calls an export, if there is one of that name.
@@ -190,7 +198,7 @@ fn hand_over(caller: &mut Caller<'_, Host>, bytes: &[u8], at: i32, size: i32) ->
     };
     let length = i32::try_from(bytes.len()).expect("answers are small");
     let mut place = [Val::I32(0)];
-    caller.data_mut().crossings += 1;
+    caller.data_mut().allocations += 1;
     allocate.call(&mut *caller, &[Val::I32(length)], &mut place).expect("the guest has memory");
     let place = place.first().and_then(Val::i32).expect("a pointer");
     write(caller, place, bytes);
