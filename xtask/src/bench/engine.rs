@@ -45,7 +45,8 @@ struct Figure {
     shape: String,
     rules: u32,
     unit: String,
-    value: f64,
+    /// None where the filter did not take the rules.
+    value: Option<f64>,
     at_most: Option<f64>,
 }
 

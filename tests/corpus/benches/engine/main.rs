@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
 #![allow(clippy::print_stdout, reason = "the result is what it prints")]
 
+mod clock;
 mod figures;
 mod meter;
 mod native;
@@ -60,7 +61,7 @@ fn repeat(what: &str, set: &Set, times: usize) {
             paths.for_each(|path| native.request(path));
         }
         "request" => {
-            let mut guest = vm::Guest::new(&vm::module(), set);
+            let mut guest = vm::Guest::new(&vm::module(), set).expect("the filter takes the bundle");
             paths.for_each(|path| guest.request(path));
         }
         other => panic!("expected decide or request, not {other}"),
