@@ -188,7 +188,7 @@ fn policy() -> impl Strategy<Value = DirectionPolicy> {
     (any::<bool>(), prop_oneof![normal, tiered]).prop_map(|(default_deny, mut rules)| {
         // Within a tier they stay as they came: there, the first one decides.
         rules.sort_by_key(|rule: &Rule| rule.tier);
-        DirectionPolicy { default_deny, rules }
+        DirectionPolicy { default_deny, rules, ..DirectionPolicy::default() }
     })
 }
 

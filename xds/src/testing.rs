@@ -11,7 +11,7 @@ pub(crate) fn identity(id: u32, address: &str) -> Identity {
 }
 
 pub(crate) fn endpoint(name: &str, default_deny: bool) -> Endpoint {
-    let policy = DirectionPolicy { default_deny, rules: Vec::new() };
+    let policy = DirectionPolicy { default_deny, profiles: Vec::new(), rules: Vec::new() };
     let addresses = vec!["10.0.0.1".parse().unwrap()];
     Endpoint { name: name.to_owned(), addresses, ingress: policy.clone(), egress: policy }
 }

@@ -16,7 +16,7 @@ pub(crate) fn lowered(ingress: &DirectionPolicy, egress: &DirectionPolicy) -> Lo
 
 /// Default deny, and these rules.
 pub(crate) fn deny_but(rules: impl IntoIterator<Item = Rule>) -> DirectionPolicy {
-    DirectionPolicy { default_deny: true, rules: rules.into_iter().collect() }
+    DirectionPolicy { default_deny: true, rules: rules.into_iter().collect(), ..DirectionPolicy::default() }
 }
 
 /// No rules, no default deny.
@@ -67,6 +67,7 @@ fn without_http(policy: &DirectionPolicy) -> DirectionPolicy {
     DirectionPolicy {
         default_deny: policy.default_deny,
         rules: policy.rules.iter().filter(plain).cloned().collect(),
+        ..DirectionPolicy::default()
     }
 }
 

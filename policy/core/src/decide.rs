@@ -158,7 +158,7 @@ impl DirectionPolicy {
             return as_sent;
         };
         let denied = |reason| Decision { verdict: Verdict::Deny, layer: Layer::L7, reason };
-        let readings = path::readings(path);
+        let readings = path::readings(path, self.profile(flow.protocol, flow.port));
         if matches!(&readings, Ok(readings) if readings.len() == 1) {
             return as_sent;
         }

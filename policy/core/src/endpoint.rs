@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::http::HttpRule;
 use crate::identity::IdentityId;
+use crate::path::Profile;
 use crate::policy::{Direction, RuleId};
 use crate::port::{PortRange, Protocol};
 use crate::world::WorkloadName;
@@ -41,6 +42,9 @@ pub struct DirectionPolicy {
     /// The rules, tier by tier. In the normal tier a denial wins over every allowance, whatever their order; in
     /// the others the first rule that covers a connection decides.
     pub rules: Vec<Rule>,
+    /// How the paths of requests to some ports are read. The first entry that a port is in counts; what is in none
+    /// is read strictly.
+    pub profiles: Vec<(PortRange, Profile)>,
 }
 
 /// When a rule is asked: the tiers in their order.
@@ -114,6 +118,14 @@ pub struct Flow {
     pub protocol: Protocol,
     /// The destination's port.
     pub port: u16,
+}
+
+impl DirectionPolicy {
+    /// How the paths of requests to a port are read.
+    pub fn profile(&self, protocol: Protocol, port: u16) -> Profile {
+        let named = self.profiles.iter().find(|(range, _)| range.contains(protocol, port));
+        named.map_or(Profile::Strict, |(_, profile)| *profile)
+    }
 }
 
 impl Rule {

@@ -5,11 +5,12 @@
 //! request is let through only if every reading is: a path that two servers could read in two ways is never allowed
 //! by accident.
 
+mod profile;
 mod step;
 
 use std::borrow::Cow;
 
-use step::Step;
+pub use profile::Profile;
 
 /// The most readings that are followed. Paths that people write have one, two or three.
 pub const MAX_READINGS: usize = 32;
@@ -39,17 +40,25 @@ pub enum Unreadable {
     TooLong,
 }
 
-/// Every reading of a request target, the target as it was sent first, no reading twice.
-///
-/// The query is kept as it is. The usual path has one reading, and finding that out is one pass over it; nothing is
-/// allocated but the list.
-pub fn readings(target: &[u8]) -> Result<Vec<Cow<'_, [u8]>>, Unreadable> {
-    let (path, query) = split_query(target);
-    let mut readings: Vec<Cow<'_, [u8]>> = vec![Cow::Borrowed(target)];
+/// Whether a target has no reading but itself. This is one pass over the path, and nothing is allocated.
+pub(crate) fn is_plain(target: &[u8], profile: Profile) -> bool {
+    let (path, _) = split_query(target);
     // `*`, and the authority of a CONNECT, are not paths.
-    if !matches!(path.first(), Some(b'/' | b'\\')) || step::is_plain(path) {
+    profile == Profile::Raw || !matches!(path.first(), Some(b'/' | b'\\')) || step::is_plain(path)
+}
+
+/// Every reading of a request target that a profile follows, the target as it was sent first, no reading twice.
+///
+/// The query is kept as it is. The usual path has one reading; whoever only has to know that asks [`is_plain`].
+///
+/// # Errors
+/// If the readings cannot be gone through; never with [`Profile::Raw`].
+pub fn readings(target: &[u8], profile: Profile) -> Result<Vec<Cow<'_, [u8]>>, Unreadable> {
+    let mut readings: Vec<Cow<'_, [u8]>> = vec![Cow::Borrowed(target)];
+    if is_plain(target, profile) {
         return Ok(readings);
     }
+    let (path, query) = split_query(target);
     if path.len() > MAX_AMBIGUOUS {
         return Err(Unreadable::TooLong);
     }
@@ -58,8 +67,8 @@ pub fn readings(target: &[u8]) -> Result<Vec<Cow<'_, [u8]>>, Unreadable> {
     let mut next = 0;
     while let Some(path) = paths.get(next).cloned() {
         next += 1;
-        step::check(&path)?;
-        for step in Step::ALL {
+        step::check(&path, profile)?;
+        for step in profile.steps() {
             let Some(made) = step.apply(&path) else { continue };
             if paths.iter().any(|known| **known == *made) {
                 continue;

@@ -173,7 +173,8 @@ impl Side<'_> {
     fn policy(&self, selecting: &[Selecting<'_>]) -> DirectionPolicy {
         let default_deny =
             selecting.iter().any(|selecting| selecting.policy.section(self.direction).default_deny);
-        let mut rules: Vec<Rule> = Vec::new();
+        let items = selecting.iter().map(|selecting| selecting.policy.section(self.direction).items.len());
+        let mut rules: Vec<Rule> = Vec::with_capacity(items.sum());
         for selecting in selecting {
             let from = rules.len();
             match selecting.policy.combination {
@@ -195,7 +196,7 @@ impl Side<'_> {
                 rules.insert(place, host);
             }
         }
-        DirectionPolicy { default_deny, rules }
+        DirectionPolicy { default_deny, rules, profiles: Vec::new() }
     }
 
     fn union(&self, item: &Item, peers: &Peers, rules: &mut Vec<Rule>) {

@@ -72,7 +72,7 @@ proptest! {
     ) {
         let mut rules = rules;
         rules.sort_by_key(|rule| rule.tier);
-        let policy = DirectionPolicy { default_deny, rules };
+        let policy = DirectionPolicy { default_deny, rules, ..DirectionPolicy::default() };
         let lowered = lower_direction(&policy);
         for (peer, protocol, port) in flows {
             let flow = Flow { peer, protocol, port };
@@ -97,6 +97,7 @@ fn a_redirect_knows_whether_all_of_it_is_allowed_anyway() {
             rule(only(301), port_80(), Action::Http(Arc::from([]))),
             rule(only(301), Ports::All, Action::Allow),
         ],
+        ..DirectionPolicy::default()
     };
     let lowered = lower_direction(&policy);
     let redirect = |id| {
@@ -117,7 +118,11 @@ fn without_default_deny_http_rules_hold_nothing_back() {
         action: Action::Http(Arc::from([])),
     };
     for default_deny in [false, true] {
-        let lowered = lower_direction(&DirectionPolicy { default_deny, rules: vec![rule.clone()] });
+        let lowered = lower_direction(&DirectionPolicy {
+            default_deny,
+            rules: vec![rule.clone()],
+            ..DirectionPolicy::default()
+        });
         let verdicts: Vec<EntryVerdict> = lowered.entries.iter().map(|entry| entry.verdict).collect();
         assert_eq!(verdicts, [EntryVerdict::Redirect { plain: !default_deny }]);
     }

@@ -30,7 +30,7 @@ pub(crate) fn policy(allowed: &Allowed, automata: &Automata) -> DirectionPolicy 
             vec![rule(Action::Http(http))]
         }
     };
-    DirectionPolicy { default_deny: true, rules }
+    DirectionPolicy { default_deny: true, rules, ..DirectionPolicy::default() }
 }
 
 fn http(matched: &Matched, automata: &Automata) -> HttpRule {

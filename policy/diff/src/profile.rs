@@ -84,7 +84,11 @@ impl Profiles {
 fn about(policy: &DirectionPolicy, peer: IdentityId) -> DirectionPolicy {
     let rules = policy.rules.iter().filter(|rule| rule.peers.contains(peer));
     let of_anyone = |rule: &Rule| Rule { peers: Peers::Any, ..rule.clone() };
-    DirectionPolicy { default_deny: policy.default_deny, rules: rules.map(of_anyone).collect() }
+    DirectionPolicy {
+        default_deny: policy.default_deny,
+        rules: rules.map(of_anyone).collect(),
+        profiles: policy.profiles.clone(),
+    }
 }
 
 /// The ports of a protocol, cut wherever a rule of either version begins or ends.

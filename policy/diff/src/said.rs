@@ -83,7 +83,8 @@ fn passes_without_http(policy: &DirectionPolicy, flow: &Flow) -> bool {
                 _ => rule.clone(),
             };
             let rules = policy.rules.iter().map(emptied).collect();
-            let policy = DirectionPolicy { default_deny: policy.default_deny, rules };
+            let policy =
+                DirectionPolicy { rules, default_deny: policy.default_deny, ..DirectionPolicy::default() };
             policy.request(flow, &Request::default()).verdict == Verdict::Allow
         }
     }

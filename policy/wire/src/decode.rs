@@ -6,6 +6,7 @@ use std::sync::Arc;
 use postern_policy_core::endpoint as core;
 use postern_policy_core::http::{HeaderMatch, HttpMatch, HttpMatcher, HttpRule as CoreHttpRule};
 use postern_policy_core::identity::{AddressTable, IdentityId};
+use postern_policy_core::path::Profile as CoreProfile;
 use postern_policy_core::pattern::Pattern;
 use postern_policy_core::policy::{Direction as CoreDirection, RuleId};
 use postern_policy_core::port::{PortRange as CorePortRange, Protocol as CoreProtocol, ProtocolMatch};
@@ -13,8 +14,8 @@ use postern_policy_core::set::{Attached, Attachment, PolicySet, SetError};
 use postern_policy_core::world::WorkloadName;
 
 use crate::document::{
-    API_VERSION, Action, Attach, Bundle, Direction, DirectionPolicy, Endpoint, HttpRule, Identity, Peers,
-    PortRange, Ports, Protocol, Rule, Tier,
+    API_VERSION, Action, Attach, Bundle, Direction, DirectionPolicy, Endpoint, HttpRule, Identity,
+    PathProfile, Peers, PortRange, Ports, Profile, Protocol, Rule, Tier,
 };
 
 /// Why a bundle was refused as a whole.
@@ -178,13 +179,18 @@ fn direction_policy(
     path: &str,
     quarantined: &mut Vec<Quarantined>,
 ) -> Result<core::DirectionPolicy, BundleError> {
-    let DirectionPolicy { default_deny, rules } = policy;
+    let DirectionPolicy { default_deny, profiles, rules } = policy;
+    let profiles = profiles
+        .into_iter()
+        .enumerate()
+        .map(|(index, given)| path_profile(given, &format!("{path}.profiles[{index}]")))
+        .collect::<Result<_, _>>()?;
     let rules = rules
         .into_iter()
         .enumerate()
         .map(|(index, given)| rule(given, &format!("{path}.rules[{index}]"), quarantined))
         .collect::<Result<_, _>>()?;
-    Ok(core::DirectionPolicy { default_deny, rules })
+    Ok(core::DirectionPolicy { default_deny, rules, profiles })
 }
 
 fn rule(rule: Rule, path: &str, quarantined: &mut Vec<Quarantined>) -> Result<core::Rule, BundleError> {
@@ -231,6 +237,16 @@ fn rule(rule: Rule, path: &str, quarantined: &mut Vec<Quarantined>) -> Result<co
             }
         },
     })
+}
+
+fn path_profile(given: PathProfile, path: &str) -> Result<(CorePortRange, CoreProfile), BundleError> {
+    let PathProfile { protocol, port, end_port, profile } = given;
+    let profile = match profile {
+        Profile::Strict => CoreProfile::Strict,
+        Profile::Envoy => CoreProfile::Envoy,
+        Profile::Raw => CoreProfile::Raw,
+    };
+    Ok((port_range(PortRange { protocol, port, end_port }, path)?, profile))
 }
 
 fn port_range(range: PortRange, path: &str) -> Result<CorePortRange, BundleError> {

@@ -99,8 +99,41 @@ pub struct Endpoint {
 pub struct DirectionPolicy {
     /// Whether what no rule allows is dropped.
     pub default_deny: bool,
+    /// How the paths of requests to some ports are read: the first entry that a port is in counts. What is in none
+    /// is read strictly.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<PathProfile>,
     /// The rules.
     pub rules: Vec<Rule>,
+}
+
+/// How the server behind a port, or behind the ports from `port` to `endPort`, reads paths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PathProfile {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The first port.
+    pub port: u16,
+    /// The last port, if there is more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_port: Option<u16>,
+    /// Which readings of a path must be allowed.
+    pub profile: Profile,
+}
+
+/// Which readings of a path must be allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// All that any server is known to make of it.
+    Strict,
+    /// Those of an Envoy with path normalisation on or off, and of servers that follow RFC 3986.
+    Envoy,
+    /// The path as it was sent, and no other.
+    Raw,
 }
 
 /// One rule.

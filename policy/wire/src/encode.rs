@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use postern_policy_core::endpoint as core;
 use postern_policy_core::http::{HttpMatch, HttpMatcher, HttpRule as CoreHttpRule};
 use postern_policy_core::identity::{IdentityId, Who};
+use postern_policy_core::path::Profile as CoreProfile;
 use postern_policy_core::policy::Direction as CoreDirection;
 use postern_policy_core::port::{PortRange as CorePortRange, Protocol as CoreProtocol, ProtocolMatch};
 use postern_policy_core::set::{Attached, Attachment};
@@ -12,7 +13,7 @@ use postern_policy_core::world::Identities;
 
 use crate::document::{
     API_VERSION, Action, Attach, Bundle, Direction, DirectionPolicy, Endpoint, Header, HttpRule, Identity,
-    Peers, PortRange, Ports, Protocol, Rule, Tier,
+    PathProfile, Peers, PortRange, Ports, Profile, Protocol, Rule, Tier,
 };
 
 /// Writes a bundle. Identities that have no address are left out: no traffic can have them.
@@ -64,7 +65,21 @@ fn endpoint(policy: &core::EndpointPolicy) -> Endpoint {
 }
 
 fn direction_policy(policy: &core::DirectionPolicy) -> DirectionPolicy {
-    DirectionPolicy { default_deny: policy.default_deny, rules: policy.rules.iter().map(rule).collect() }
+    DirectionPolicy {
+        default_deny: policy.default_deny,
+        profiles: policy.profiles.iter().map(path_profile).collect(),
+        rules: policy.rules.iter().map(rule).collect(),
+    }
+}
+
+fn path_profile((range, profile): &(CorePortRange, CoreProfile)) -> PathProfile {
+    let PortRange { protocol, port, end_port } = port_range(range);
+    let profile = match profile {
+        CoreProfile::Strict => Profile::Strict,
+        CoreProfile::Envoy => Profile::Envoy,
+        CoreProfile::Raw => Profile::Raw,
+    };
+    PathProfile { protocol, port, end_port, profile }
 }
 
 fn rule(rule: &core::Rule) -> Rule {

@@ -26,7 +26,7 @@ pub(crate) fn identity(id: u32, address: &str) -> Identity {
 }
 
 pub(crate) fn open() -> DirectionPolicy {
-    DirectionPolicy { default_deny: false, rules: Vec::new() }
+    DirectionPolicy { default_deny: false, profiles: Vec::new(), rules: Vec::new() }
 }
 
 /// To the workload, `peer` may `GET` the paths that `path` matches, on port 80.
@@ -49,7 +49,7 @@ pub(crate) fn endpoint(name: &str, address: &str, peer: u32, path: &str) -> Endp
     Endpoint {
         name: name.to_owned(),
         addresses: vec![address.parse().unwrap()],
-        ingress: DirectionPolicy { default_deny: true, rules: vec![rule] },
+        ingress: DirectionPolicy { default_deny: true, profiles: Vec::new(), rules: vec![rule] },
         egress: open(),
     }
 }

@@ -1,6 +1,6 @@
 //! Steps: the single things that servers do to a path.
 
-use super::Unreadable;
+use super::{Profile, Unreadable};
 
 /// One thing that some server does to a path before it looks at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub(super) enum Step {
     DecodeUnreserved,
     /// What has a meaning of its own: `%2F`, `%5C`, `%3B`, `%3F`, `%23` and, for who decodes twice, `%25`.
     DecodeSeparators,
+    /// `%2F` and `%5C` alone.
+    DecodeSlashes,
     BackslashIsSlash,
     /// `/a;v=1/b` is `/a/b`.
     CutParameters,
@@ -23,11 +25,23 @@ pub(super) enum Step {
 }
 
 impl Step {
-    pub(super) const ALL: [Self; 8] = [
+    /// Every step that any server takes.
+    pub(super) const STRICT: [Self; 8] = [
         Self::DecodeUnreserved,
         Self::DecodeSeparators,
         Self::BackslashIsSlash,
         Self::CutParameters,
+        Self::MergeSlashes,
+        Self::ResolveDots,
+        Self::CutFragment,
+        Self::CutAuthority,
+    ];
+
+    /// Those of Envoy's normalisation and of RFC 3986.
+    pub(super) const ENVOY: [Self; 7] = [
+        Self::DecodeUnreserved,
+        Self::DecodeSlashes,
+        Self::BackslashIsSlash,
         Self::MergeSlashes,
         Self::ResolveDots,
         Self::CutFragment,
@@ -40,6 +54,7 @@ impl Step {
         let made = match self {
             Self::DecodeUnreserved if has(b'%') => decode(path, is_unreserved),
             Self::DecodeSeparators if has(b'%') => decode(path, is_separator),
+            Self::DecodeSlashes if has(b'%') => decode(path, |value| b"/\\".contains(&value)),
             Self::BackslashIsSlash if has(b'\\') => {
                 path.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect()
             }
@@ -87,14 +102,15 @@ pub(super) fn is_plain(path: &[u8]) -> bool {
     true
 }
 
-/// Refuses what could not be gone through by steps.
-pub(super) fn check(path: &[u8]) -> Result<(), Unreadable> {
+/// Refuses what could not be gone through by steps. Servers that a profile is not for are left out.
+pub(super) fn check(path: &[u8], profile: Profile) -> Result<(), Unreadable> {
+    let strict = profile == Profile::Strict;
     for (index, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'%') {
         let escape = path.get(index + 1..).unwrap_or_default();
         match unescape(escape) {
             Some(0) => return Err(Unreadable::Zero),
-            Some(0xc0 | 0xc1) => return Err(Unreadable::Overlong),
-            None if matches!(escape.first(), Some(b'u' | b'U')) => return Err(Unreadable::Utf16),
+            Some(0xc0 | 0xc1) if strict => return Err(Unreadable::Overlong),
+            None if strict && matches!(escape.first(), Some(b'u' | b'U')) => return Err(Unreadable::Utf16),
             _ => {}
         }
     }
@@ -106,7 +122,7 @@ pub(super) fn check(path: &[u8]) -> Result<(), Unreadable> {
             [] => false,
         })
     };
-    match path.split(|byte| *byte == b'/').any(blank_dots) {
+    match strict && path.split(|byte| *byte == b'/').any(blank_dots) {
         true => Err(Unreadable::BlankDots),
         false => Ok(()),
     }

@@ -67,7 +67,8 @@ impl Size {
         };
         let tcp = (0..self.ports - 1).map(|number| allow(Protocol::Tcp, PORT + 2 * number));
         let rules = tcp.chain([allow(Protocol::Udp, PORT)]).collect();
-        let ingress = lower_direction(&DirectionPolicy { default_deny: true, rules });
+        let ingress =
+            lower_direction(&DirectionPolicy { default_deny: true, rules, ..DirectionPolicy::default() });
         let (found, wanted) = (ingress.entries.len(), self.entries());
         ensure!(u32::try_from(found) == Ok(wanted), "lowered to {found} entries instead of {wanted}");
         Ok(Lowered { ingress, egress: LoweredDirection::default() })
