@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::endpoint::{Action, DirectionPolicy, Flow, Rule, Tier};
 use crate::http::{Field, HttpMatch, HttpMatcher, Request, Text};
+use crate::identity::UnreadablePeer;
 use crate::path;
 use crate::policy::RuleId;
 
@@ -52,6 +53,8 @@ pub enum Reason<'p> {
     NotLoaded,
     /// There is no policy for the workload the traffic belongs to.
     UnknownEndpoint,
+    /// Who sends cannot be told, for this reason.
+    UnknownPeer(UnreadablePeer),
     /// No rule allows it.
     NoMatch(Option<NearMiss<'p>>),
     /// No valid rule allows it, and this one, which might have, is quarantined.
@@ -263,6 +266,7 @@ impl<'p> Decision<'p> {
                 "no policy for this connection: its workload is not in the bundle, or it has no IP address"
                     .to_owned()
             }
+            Reason::UnknownPeer(why) => format!("who sends cannot be told: {why}"),
             Reason::NoMatch(None) => "no rule matches, and default deny is on".to_owned(),
             Reason::NoMatch(Some(miss)) => format!("no rule matches; nearest: {}", miss.describe(request)),
             Reason::Invalid { rule, why } => format!("rule {rule} is quarantined: {why}"),
@@ -284,6 +288,7 @@ impl Reason<'_> {
             Self::HttpRules(_) => "http-rules",
             Self::NotLoaded => "not-loaded",
             Self::UnknownEndpoint => "unknown-endpoint",
+            Self::UnknownPeer(_) => "unknown-peer",
             Self::NoMatch(_) => "no-match",
             Self::Invalid { .. } => "invalid",
             Self::DeniedBy(_) => "denied-by-rule",

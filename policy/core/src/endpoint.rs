@@ -22,9 +22,38 @@ pub struct EndpointPolicy {
     pub ingress: DirectionPolicy,
     /// For connections from it.
     pub egress: DirectionPolicy,
+    /// What is only tried: decided beside what is enforced, and reported.
+    pub audit: Audit,
+}
+
+/// The directions in which something else is tried than is enforced.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// For connections to the workload.
+    pub ingress: Option<DirectionPolicy>,
+    /// For connections from it.
+    pub egress: Option<DirectionPolicy>,
 }
 
 impl EndpointPolicy {
+    /// This policy, with what `tried` says other than it as its audit.
+    #[must_use]
+    pub fn auditing(mut self, tried: Option<Self>) -> Self {
+        self.audit = tried.map_or_else(Audit::default, |tried| Audit {
+            ingress: Some(tried.ingress).filter(|tried| *tried != self.ingress),
+            egress: Some(tried.egress).filter(|tried| *tried != self.egress),
+        });
+        self
+    }
+
+    /// What is tried in one direction, where that is something else than is enforced.
+    pub fn audit(&self, direction: Direction) -> Option<&DirectionPolicy> {
+        match direction {
+            Direction::Ingress => self.audit.ingress.as_ref(),
+            Direction::Egress => self.audit.egress.as_ref(),
+        }
+    }
+
     /// The policy of one direction.
     pub fn direction(&self, direction: Direction) -> &DirectionPolicy {
         match direction {

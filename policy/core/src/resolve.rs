@@ -7,7 +7,7 @@ pub(crate) mod universe;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::endpoint::{Action, DirectionPolicy, EndpointPolicy, Peers, Ports, Rule, Tier};
+use crate::endpoint::{Action, Audit, DirectionPolicy, EndpointPolicy, Peers, Ports, Rule, Tier};
 use crate::identity::Who;
 use crate::labels::LabelSet;
 use crate::peer::{Entity, PeerTerm};
@@ -124,6 +124,7 @@ pub(crate) fn compose(
         addresses: workload.addresses.clone(),
         ingress: direction(Direction::Ingress),
         egress: direction(Direction::Egress),
+        audit: Audit::default(),
     }
 }
 
