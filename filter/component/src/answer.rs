@@ -6,16 +6,20 @@ use postern_policy_core::decide::{self, Reason};
 use postern_policy_core::http::Request;
 use postern_policy_core::policy;
 use postern_policy_core::set::{self, Judged};
-use postern_policy_wire::{self as wire, BundleError};
+use postern_policy_wire::{self as wire, BundleError, Loaded};
 
 use crate::bindings::exports::postern::policy::decider::{
-    Address, Decision, Direction, Judgement, Layer, NearMiss, Quarantined, Refusal, Side, Verdict,
+    Address, Decision, Direction, Judgement, Layer, NearMiss, Quarantined, Refusal, Report, Reporting, Side,
+    Verdict,
 };
 
 /// What is answered.
 pub(crate) fn judgement(judged: &Judged<'_>, request: Option<&Request<'_>>) -> Judgement {
     let side = judged.side.as_ref().map(side);
-    Judgement { enforced: decision(&judged.decision, side, request), audit: None }
+    Judgement {
+        enforced: decision(&judged.decision, side, request),
+        audit: judged.audit.as_ref().map(|audit| decision(audit, side, request)),
+    }
 }
 
 /// A decision. Words are put together for a denial alone: what passes must be cheap.
@@ -63,8 +67,18 @@ fn halves(bits: u128) -> (u64, u64) {
     (u64::from_be_bytes([a, b, c, d, e, f, g, h]), u64::from_be_bytes([i, j, k, l, m, n, o, p]))
 }
 
-pub(crate) fn quarantined(quarantined: wire::Quarantined) -> Quarantined {
-    Quarantined { rule: quarantined.rule.as_str().to_owned(), explanation: quarantined.reason }
+/// What an accepted bundle holds.
+pub(crate) fn report(loaded: &Loaded) -> Report {
+    let wire::Report { decision_header, rule_hits, denials_per_second } = loaded.report;
+    let quarantined = loaded.quarantined.iter().map(|quarantined| Quarantined {
+        rule: quarantined.rule.as_str().to_owned(),
+        explanation: quarantined.reason.clone(),
+    });
+    Report {
+        endpoints: u32::try_from(loaded.set.endpoints().len()).unwrap_or(u32::MAX),
+        quarantined: quarantined.collect(),
+        reporting: Reporting { decision_header, rule_hits, denials_per_second },
+    }
 }
 
 pub(crate) fn refusal(error: &BundleError) -> Refusal {

@@ -33,17 +33,17 @@ struct Component;
 
 impl Guest for Component {
     fn configure(bundle: Vec<u8>) -> Result<Report, Refusal> {
-        state::replace(&bundle)
+        state::replace(bundle)
     }
 
     fn decide_connection(connection: Connection) -> Judgement {
-        let connection = question::connection(&connection);
-        state::decide(None, |set| set.connection(&connection))
+        let (ends, certificate) = question::connection(&connection);
+        state::decide(None, |set| set.connection_by(&ends, certificate))
     }
 
     fn decide_request(connection: Connection, request: Asked) -> Judgement {
-        let connection = question::connection(&connection);
+        let (ends, certificate) = question::connection(&connection);
         let request: Request<'_> = question::request(&request);
-        state::decide(Some(&request), |set| set.request(&connection, &request))
+        state::decide(Some(&request), |set| set.request_by(&ends, certificate, &request))
     }
 }

@@ -8,15 +8,17 @@ use postern_policy_core::set;
 
 use crate::bindings::exports::postern::policy::decider::{Address, Connection, Direction, Endpoint, Request};
 
-pub(crate) fn connection(asked: &Connection) -> set::Connection {
-    set::Connection {
+/// The ends of a connection, and the URI of the peer's certificate.
+pub(crate) fn connection(asked: &Connection) -> (set::Connection, Option<&[u8]>) {
+    let ends = set::Connection {
         source: socket(asked.source),
         destination: socket(asked.destination),
         direction: match asked.direction {
             Direction::Ingress => policy::Direction::Ingress,
             Direction::Egress => policy::Direction::Egress,
         },
-    }
+    };
+    (ends, asked.certificate.as_deref())
 }
 
 pub(crate) fn request(asked: &Request) -> http::Request<'_> {

@@ -2,27 +2,27 @@
 
 use std::cell::RefCell;
 
-use postern_policy_core::decide::{Decision as CoreDecision, Reason};
+use postern_policy_core::decide::Reason;
 use postern_policy_core::http::Request;
 use postern_policy_core::set::{Judged, PolicySet};
-use postern_policy_wire::decode;
+use postern_policy_wire::Loaded;
 
 use crate::answer;
 use crate::bindings::exports::postern::policy::decider::{Judgement, Refusal, Report};
 
 thread_local! {
-    static POLICY: RefCell<Option<PolicySet>> = const { RefCell::new(None) };
+    static POLICY: RefCell<Option<Loaded>> = const { RefCell::new(None) };
 }
 
-/// Compiles a bundle and puts it in force. One that is refused changes nothing.
-pub(crate) fn replace(bundle: &[u8]) -> Result<Report, Refusal> {
-    let (set, quarantined) = decode(bundle).map_err(|error| answer::refusal(&error))?;
-    let report = Report {
-        endpoints: u32::try_from(set.endpoints().len()).unwrap_or(u32::MAX),
-        quarantined: quarantined.into_iter().map(answer::quarantined).collect(),
-    };
-    POLICY.replace(Some(set));
-    Ok(report)
+/// Compiles a bundle, but for the parts that are as they were, and puts it in force. One that is refused changes
+/// nothing.
+pub(crate) fn replace(bundle: Vec<u8>) -> Result<Report, Refusal> {
+    POLICY.with_borrow_mut(|policy| {
+        let loaded = Loaded::new(bundle, policy.as_ref()).map_err(|error| answer::refusal(&error))?;
+        let report = answer::report(&loaded);
+        *policy = Some(loaded);
+        Ok(report)
+    })
 }
 
 /// Decides by the policy in force.
@@ -32,8 +32,8 @@ pub(crate) fn decide(
 ) -> Judgement {
     POLICY.with_borrow(|policy| {
         let judged = match policy {
-            Some(set) => decide(set),
-            None => Judged { side: None, decision: CoreDecision::closed(Reason::NotLoaded) },
+            Some(loaded) => decide(&loaded.set),
+            None => Judged::closed(Reason::NotLoaded),
         };
         answer::judgement(&judged, request)
     })

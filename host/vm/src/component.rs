@@ -6,6 +6,7 @@
 
 mod answer;
 mod instance;
+mod lines;
 mod question;
 mod report;
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use wasmtime::Store;
 
 use super::answer::denied;
-use super::bindings::exports::postern::policy::decider::{Judgement, Verdict};
+use super::bindings::exports::postern::policy::decider::Verdict;
 use super::bindings::{Policy, PolicyPre};
 use super::question;
 use super::report::{Reporter, Subject};
@@ -91,9 +91,9 @@ impl Instance {
         self.prepare(self.call_ticks, MAX_DECISION);
         let decider = self.world.postern_policy_decider();
         let answer = decider.call_decide_connection(&mut self.store, question::connection(info));
-        let Judgement { enforced, .. } = answer.map_err(|error| self.fault(&error))?;
-        self.reporter.decided(Subject::Connection, &enforced);
-        Ok(matches!(enforced.verdict, Verdict::Allow | Verdict::Redirect))
+        let judgement = answer.map_err(|error| self.fault(&error))?;
+        self.reporter.decided(Subject::Connection, &judgement);
+        Ok(matches!(judgement.enforced.verdict, Verdict::Allow | Verdict::Redirect))
     }
 
     /// Asks about a request.
@@ -110,9 +110,9 @@ impl Instance {
         self.prepare(self.call_ticks, MAX_DECISION);
         let decider = self.world.postern_policy_decider();
         let answer = decider.call_decide_request(&mut self.store, question::connection(info), request);
-        let Judgement { enforced, .. } = answer.map_err(|error| self.fault(&error))?;
-        self.reporter.decided(Subject::Request, &enforced);
-        Ok(match enforced.verdict {
+        let judgement = answer.map_err(|error| self.fault(&error))?;
+        self.reporter.decided(Subject::Request, &judgement);
+        Ok(match judgement.enforced.verdict {
             Verdict::Allow => RequestOutcome::Continue { changed: false },
             // No request is redirected: what is not allowed is denied.
             Verdict::Deny | Verdict::Redirect => RequestOutcome::Respond(denied()),

@@ -3,15 +3,20 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use tracing::Level;
 
 use super::bindings::exports::postern::policy::decider::{
-    Address, Decision, Direction, Layer, Report, Side, Verdict,
+    Address, Decision, Direction, Judgement, Layer, Report, Side, Verdict,
 };
+use super::lines::Lines;
 use crate::imports::line;
 use crate::metrics::{Metric, MetricKind, MetricsStore};
 use crate::module::Plugin;
+
+/// Before a bundle says how many.
+const DENIALS_PER_SECOND: u16 = 10;
 
 /// What was decided on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,27 +31,43 @@ pub(super) struct Reporter {
     metrics: Arc<MetricsStore>,
     /// Searched from its start: a handful are in use.
     counters: Vec<Counter>,
+    lines: Lines,
+}
+
+/// What a counter counts.
+#[derive(PartialEq, Eq)]
+struct Key<'a> {
+    subject: Subject,
+    verdict: Verdict,
+    layer: Layer,
+    direction: Option<Direction>,
+    code: &'a str,
+    /// Of what is only tried: whether what is enforced lets pass as much.
+    differs: Option<bool>,
 }
 
 /// A counter, found or made when it is first needed; without a metric where the store has no room.
 struct Counter {
     subject: Subject,
     verdict: Verdict,
+    layer: Layer,
+    direction: Option<Direction>,
     code: String,
+    differs: Option<bool>,
     metric: Option<Arc<Metric>>,
 }
 
 /// How many reasons a guest may name, and in how many letters. It is not trusted to name few.
-const MAX_COUNTERS: usize = 64;
+const MAX_COUNTERS: usize = 128;
 const MAX_CODE: usize = 32;
 
 impl Reporter {
     pub(super) fn new(plugin: Arc<Plugin>, metrics: Arc<MetricsStore>) -> Self {
-        Self { plugin, metrics, counters: Vec::new() }
+        Self { plugin, metrics, counters: Vec::new(), lines: Lines::new(DENIALS_PER_SECOND) }
     }
 
     /// A bundle was accepted.
-    pub(super) fn configured(&self, report: &Report) {
+    pub(super) fn configured(&mut self, report: &Report) {
         if let Some(gauge) = self.metrics.define(MetricKind::Gauge, "postern_rules_quarantined") {
             gauge.record(u64::try_from(report.quarantined.len()).unwrap_or(u64::MAX));
         }
@@ -56,48 +77,65 @@ impl Reporter {
                 &format!("postern: rule {} is quarantined: {}", rule.rule, rule.explanation),
             );
         }
+        if report.reporting.decision_header {
+            self.log(
+                Level::WARN,
+                "postern: report.decisionHeader has no effect on a component: answers carry no decision id",
+            );
+        }
+        self.lines = Lines::new(report.reporting.denials_per_second);
     }
 
     /// A decision was taken.
-    pub(super) fn decided(&mut self, subject: Subject, decision: &Decision) {
-        if let Some(metric) = self.counter(subject, decision) {
-            metric.increment(1);
+    pub(super) fn decided(&mut self, subject: Subject, judgement: &Judgement) {
+        let Judgement { enforced, audit } = judgement;
+        self.count(subject, enforced, None);
+        if let Some(tried) = audit {
+            let differs = (tried.verdict == Verdict::Deny) != (enforced.verdict == Verdict::Deny);
+            self.count(subject, tried, Some(differs));
         }
-        if decision.verdict == Verdict::Deny {
-            self.log(Level::INFO, &Denial(subject, decision).to_string());
+        if enforced.verdict == Verdict::Deny {
+            if self.lines.take(Instant::now()) {
+                self.log(Level::INFO, &Denial(subject, enforced).to_string());
+            } else if let Some(counter) =
+                self.metrics.define(MetricKind::Counter, "postern_denials_not_logged_total")
+            {
+                counter.increment(1);
+            }
         }
     }
 
     /// A request could not be put as a question.
-    pub(super) fn unreadable(&self) {
-        self.log(
-            Level::ERROR,
-            "postern: denied: the request has no method, or two methods, paths or authorities",
-        );
+    pub(super) fn unreadable(&mut self) {
+        if self.lines.take(Instant::now()) {
+            self.log(
+                Level::ERROR,
+                "postern: denied: the request has no method, or two methods, paths or authorities",
+            );
+        }
     }
 
-    fn counter(&mut self, subject: Subject, decision: &Decision) -> Option<&Metric> {
-        let code = if is_code(&decision.code) { decision.code.as_str() } else { "other" };
-        let known = self.counters.iter().position(|counter| {
-            counter.subject == subject && counter.verdict == decision.verdict && counter.code == code
-        });
-        let index = match known {
-            Some(index) => index,
-            None if self.counters.len() >= MAX_COUNTERS => return None,
+    fn count(&mut self, subject: Subject, decision: &Decision, differs: Option<bool>) {
+        let key = Key {
+            subject,
+            verdict: decision.verdict,
+            layer: decision.layer,
+            direction: decision.side.as_ref().map(|side| side.direction),
+            code: if is_code(&decision.code) { &decision.code } else { "other" },
+            differs,
+        };
+        let metric = match self.counters.iter().find(|counter| counter.key() == key) {
+            Some(counter) => counter.metric.as_ref(),
+            None if self.counters.len() >= MAX_COUNTERS => return,
             None => {
-                let verdict = name_of(decision.verdict);
-                let name = format!("postern_{subject}s_{verdict}_{}", code.replace('-', "_"));
-                let metric = self.metrics.define(MetricKind::Counter, &name);
-                self.counters.push(Counter {
-                    subject,
-                    verdict: decision.verdict,
-                    code: code.to_owned(),
-                    metric,
-                });
-                self.counters.len() - 1
+                let metric = self.metrics.define(MetricKind::Counter, &key.name());
+                self.counters.push(Counter::new(&key, metric));
+                self.counters.last().and_then(|counter| counter.metric.as_ref())
             }
         };
-        self.counters.get(index)?.metric.as_deref()
+        if let Some(metric) = metric {
+            metric.increment(1);
+        }
     }
 
     fn log(&self, level: Level, text: &str) {
@@ -105,17 +143,60 @@ impl Reporter {
     }
 }
 
+impl Key<'_> {
+    /// With its labels, written as the proxy-wasm module writes them.
+    fn name(&self) -> String {
+        let Self { subject, verdict, layer, direction, code, differs } = self;
+        let audited = if differs.is_some() { "_audited" } else { "" };
+        let verdict = match verdict {
+            Verdict::Allow => "allow",
+            Verdict::Deny => "deny",
+            Verdict::Redirect => "redirect",
+        };
+        let (layer, direction) = (layer_name(*layer), direction.map_or("unknown", direction_name));
+        let differs = differs.map_or_else(String::new, |differs| format!(".differs={differs}"));
+        format!(
+            "postern_{subject}s{audited}_total.verdict={verdict}.reason={code}.layer={layer}.direction={direction}{differs}"
+        )
+    }
+}
+
+impl Counter {
+    fn new(key: &Key<'_>, metric: Option<Arc<Metric>>) -> Self {
+        let &Key { subject, verdict, layer, direction, code, differs } = key;
+        Self { subject, verdict, layer, direction, code: code.to_owned(), differs, metric }
+    }
+
+    fn key(&self) -> Key<'_> {
+        let Self { subject, verdict, layer, direction, code, differs, .. } = self;
+        Key {
+            subject: *subject,
+            verdict: *verdict,
+            layer: *layer,
+            direction: *direction,
+            code,
+            differs: *differs,
+        }
+    }
+}
+
+fn layer_name(layer: Layer) -> &'static str {
+    match layer {
+        Layer::L3l4 => "L3L4",
+        Layer::L7 => "L7",
+    }
+}
+
+fn direction_name(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Ingress => "ingress",
+        Direction::Egress => "egress",
+    }
+}
+
 fn is_code(code: &str) -> bool {
     let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     !code.is_empty() && code.len() <= MAX_CODE && code.bytes().all(letter)
-}
-
-fn name_of(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Allow => "allow",
-        Verdict::Deny => "deny",
-        Verdict::Redirect => "redirect",
-    }
 }
 
 impl fmt::Display for Subject {
@@ -135,16 +216,10 @@ impl fmt::Display for Denial<'_> {
         let Self(subject, decision) = self;
         write!(f, "postern: denied {subject} ")?;
         if let Some(Side { direction, peer, identity }) = &decision.side {
-            let direction = match direction {
-                Direction::Ingress => "ingress",
-                Direction::Egress => "egress",
-            };
+            let direction = direction_name(*direction);
             write!(f, "direction={direction} peer={} identity={identity} ", address(peer))?;
         }
-        let layer = match decision.layer {
-            Layer::L3l4 => "L3L4",
-            Layer::L7 => "L7",
-        };
+        let layer = layer_name(decision.layer);
         let why = decision.explanation.as_deref().unwrap_or("it gives no explanation");
         write!(f, "layer={layer} reason={}: {why}", decision.code)
     }
