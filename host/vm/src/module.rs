@@ -72,11 +72,25 @@ impl Module {
     /// # Errors
     /// When it is neither, or needs something that this host does not have.
     pub fn compile(engine: &Engine, bytes: &[u8]) -> Result<Self, CompileError> {
-        let code = match component::is_component(bytes) {
-            true => Code::Component(component::compile(engine, bytes)?),
-            false => Code::Module(compile_module(engine, bytes)?),
-        };
-        Ok(Self { engine: engine.clone(), code, shared: Arc::default() })
+        if component::is_component(bytes) {
+            return Ok(Self::of(engine, Code::Component(component::compile(engine, bytes)?)));
+        }
+        Self::link(engine, &from_binary(engine, bytes)?)
+    }
+
+    fn link(engine: &Engine, module: &wasmtime::Module) -> Result<Self, CompileError> {
+        for alternatives in REQUIRED {
+            if !alternatives.iter().any(|name| module.get_export(name).is_some()) {
+                return Err(CompileError::MissingExport(alternatives.first().copied().unwrap_or_default()));
+            }
+        }
+        let linker = imports::linker(engine.wasm()).map_err(|e| CompileError::WrongType(format!("{e:#}")))?;
+        let pre = linker.instantiate_pre(module).map_err(|error| unlinkable(&error))?;
+        Ok(Self::of(engine, Code::Module(pre)))
+    }
+
+    fn of(engine: &Engine, code: Code) -> Self {
+        Self { engine: engine.clone(), code, shared: Arc::default() }
     }
 
     /// The engine that compiled it.
@@ -86,16 +100,9 @@ impl Module {
     }
 }
 
-fn compile_module(engine: &Engine, bytes: &[u8]) -> Result<InstancePre<Host>, CompileError> {
-    let module = wasmtime::Module::from_binary(engine.wasm(), bytes)
-        .map_err(|error| CompileError::NotWasm(format!("{error:#}")))?;
-    for alternatives in REQUIRED {
-        if !alternatives.iter().any(|name| module.get_export(name).is_some()) {
-            return Err(CompileError::MissingExport(alternatives.first().copied().unwrap_or_default()));
-        }
-    }
-    let linker = imports::linker(engine.wasm()).map_err(|e| CompileError::WrongType(format!("{e:#}")))?;
-    linker.instantiate_pre(&module).map_err(|error| unlinkable(&error))
+fn from_binary(engine: &Engine, bytes: &[u8]) -> Result<wasmtime::Module, CompileError> {
+    wasmtime::Module::from_binary(engine.wasm(), bytes)
+        .map_err(|error| CompileError::NotWasm(format!("{error:#}")))
 }
 
 /// Exports that must be there, each with the names that it may have. A module without `proxy_on_request_headers` would
