@@ -3,7 +3,6 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
 #![allow(clippy::print_stdout, reason = "the result is what it prints")]
 
-mod doors;
 mod figures;
 mod meter;
 mod native;
@@ -27,8 +26,6 @@ fn main() {
     } else if let Some(what) = after("--repeat") {
         let times = after("--times").and_then(|text| text.parse().ok()).unwrap_or(0);
         repeat(what, times);
-    } else if arguments.iter().any(|argument| argument == "--doors") {
-        println!("{}", doors::table());
     } else if arguments.iter().any(|argument| argument == "--counts") {
         println!("{}", figures::counts());
     } else {
