@@ -21,6 +21,8 @@ const GUEST: &[&str] = &[
     "postern-policy-wire",
     "-p",
     "postern-filter",
+    "-p",
+    "postern-filter-component",
 ];
 /// The module's target.
 const WASM: &str = "wasm32-wasip1";
