@@ -4,10 +4,13 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+#[path = "src/exports.rs"]
+mod exports;
+
 const TARGET: &str = "wasm32-wasip1";
 
 /// What the module is made of. A change elsewhere does not rebuild it.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 9] = [
     "Cargo.toml",
     "Cargo.lock",
     "filter/Cargo.toml",
@@ -15,6 +18,8 @@ const SOURCES: [&str; 7] = [
     "policy/core",
     "policy/wire",
     "rust-toolchain.toml",
+    "filter/module/build.rs",
+    "filter/module/src/exports.rs",
 ];
 
 /// Variables, by how they start, that the build around this one sets for itself.
@@ -54,8 +59,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         .into());
     }
     let module = target_dir.join(TARGET).join("module/postern_filter.wasm");
-    std::fs::copy(&module, out.join("postern_filter.wasm"))
-        .map_err(|error| format!("cannot copy {}: {error}", module.display()))?;
+    let linked =
+        std::fs::read(&module).map_err(|error| format!("cannot read {}: {error}", module.display()))?;
+    std::fs::write(out.join("postern_filter.wasm"), exports::keep(&linked, &exports::KEPT)?)?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! This counts CPU time, not requests per second: on a shared machine it is the steadier of the two. The subjects
 //! take turns, so that what else the machine does falls on all of them, and the median of the turns counts.
 
+mod engine;
 mod language;
 mod load;
 mod node;
@@ -28,6 +29,11 @@ pub(crate) enum Bench {
         after_help = "Example: cargo xtask bench proxy\n         cargo xtask bench proxy --turns 16 -o json"
     )]
     Proxy(ProxyArgs),
+    /// What the engine costs from one rule to ten thousand: decisions, the module in the VM, in Envoy, in the proxy
+    #[command(
+        after_help = "Example: cargo xtask bench engine --write\n         cargo xtask bench engine --turns 4 -o json"
+    )]
+    Engine(engine::EngineArgs),
     /// The node's programs beside no program and nftables with sets, and from a change of policy to its effect (root)
     #[command(
         after_help = "Example: cargo xtask bench node\n         cargo xtask bench node --turns 16 -o json"
@@ -65,7 +71,7 @@ enum Format {
 
 /// What one subject took.
 struct Row {
-    name: &'static str,
+    name: String,
     /// Microseconds of CPU time for each request, one value a turn, in order of size.
     micros: Vec<f64>,
     /// Resident memory after the last turn, in KiB.
@@ -82,6 +88,7 @@ impl Row {
 pub(crate) fn run(workspace: &Workspace, bench: &Bench) -> Result<ExitCode> {
     let args = match bench {
         Bench::Proxy(args) => args,
+        Bench::Engine(args) => return engine::run(workspace, args),
         Bench::Node(args) => return node::run(workspace, args),
         Bench::Language(args) => return language::run(workspace, args),
     };
@@ -103,8 +110,10 @@ pub(crate) fn run(workspace: &Workspace, bench: &Bench) -> Result<ExitCode> {
 }
 
 fn measure(subjects: &[Subject], args: &ProxyArgs) -> Result<Vec<Row>> {
-    let mut rows: Vec<Row> =
-        subjects.iter().map(|subject| Row { name: subject.name, micros: Vec::new(), memory: 0 }).collect();
+    let mut rows: Vec<Row> = subjects
+        .iter()
+        .map(|subject| Row { name: subject.name.clone(), micros: Vec::new(), memory: 0 })
+        .collect();
     for turn in 0..=args.turns {
         eprintln!("turn {turn} of {}", args.turns);
         for (subject, row) in subjects.iter().zip(&mut rows) {

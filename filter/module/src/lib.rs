@@ -4,6 +4,9 @@
 //! that is never staler than the sources.
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod exports;
+
 /// The proxy-wasm module.
 pub static FILTER_WASM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/postern_filter.wasm"));
 

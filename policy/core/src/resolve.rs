@@ -7,7 +7,7 @@ pub(crate) mod universe;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::endpoint::{Action, DirectionPolicy, EndpointPolicy, Peers, Ports, Rule, Tier};
+use crate::endpoint::{Action, Audit, DirectionPolicy, EndpointPolicy, Peers, Ports, Rule, Tier};
 use crate::identity::Who;
 use crate::labels::LabelSet;
 use crate::peer::{Entity, PeerTerm};
@@ -124,6 +124,7 @@ pub(crate) fn compose(
         addresses: workload.addresses.clone(),
         ingress: direction(Direction::Ingress),
         egress: direction(Direction::Egress),
+        audit: Audit::default(),
     }
 }
 
@@ -173,7 +174,8 @@ impl Side<'_> {
     fn policy(&self, selecting: &[Selecting<'_>]) -> DirectionPolicy {
         let default_deny =
             selecting.iter().any(|selecting| selecting.policy.section(self.direction).default_deny);
-        let mut rules: Vec<Rule> = Vec::new();
+        let items = selecting.iter().map(|selecting| selecting.policy.section(self.direction).items.len());
+        let mut rules: Vec<Rule> = Vec::with_capacity(items.sum());
         for selecting in selecting {
             let from = rules.len();
             match selecting.policy.combination {

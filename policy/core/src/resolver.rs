@@ -192,10 +192,10 @@ impl Resolver {
         self.settle();
         let workload = self.world.workload(name)?;
         let subject = self.workloads.get(name)?.subject;
-        let policies = subject.into_iter().flat_map(|subject| self.subjects.policies(subject));
-        let mut loaded: Vec<&Loaded> =
-            policies.filter_map(|id| self.policies.get(id)).filter(|loaded| wanted(loaded)).collect();
-        loaded.sort_by(|a, b| a.place.cmp(&b.place));
+        let policies = &self.policies;
+        let place = |id| policies.get(id).map(|loaded| &loaded.place);
+        let ordered = subject.map(|subject| self.subjects.in_order(subject, place)).unwrap_or_default();
+        let loaded = ordered.iter().filter_map(|id| policies.get(*id)).filter(|loaded| wanted(loaded));
         let selections = &mut self.selections;
         let node = workload.node.as_deref();
         let mut peers = |selected: &[Option<SelectionId>]| -> Vec<Peers> {
@@ -205,7 +205,7 @@ impl Resolver {
             };
             selected.iter().map(peers).collect()
         };
-        let selecting = loaded.into_iter().map(|loaded| Selecting {
+        let selecting = loaded.map(|loaded| Selecting {
             policy: &loaded.policy,
             ingress: peers(&loaded.ingress),
             egress: peers(&loaded.egress),

@@ -463,10 +463,6 @@ impl Identities {
 
     /// The look-up table from address to identity.
     pub fn table(&self) -> AddressTable {
-        let mut table = AddressTable::default();
-        for (prefix, id) in self.prefixes() {
-            table.insert(prefix, id);
-        }
-        table
+        self.prefixes().collect()
     }
 }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use postern_policy_core::endpoint::DirectionPolicy;
 use postern_policy_core::identity::{IdentityId, Who};
-use postern_policy_core::policy::Direction;
-use postern_policy_core::resolve::resolve;
+use postern_policy_core::policy::{Direction, Policy, RuleId};
+use postern_policy_core::resolver::{Numbering, Resolver};
 use postern_policy_core::world::{Identities, World};
 
 use crate::address::Addresses;
@@ -98,17 +98,17 @@ pub(crate) fn groups(
     interned: &mut Interned,
 ) -> Vec<Group> {
     let mut workloads: BTreeMap<(IdentityId, Option<Policies>, Families), Vec<End>> = BTreeMap::new();
+    let mut resolvers = sides.each_ref().map(|side| resolver(side, identities));
     for workload in world.workloads() {
         let who = Who::Workloads(world.identity_labels(workload));
         let Some(identity) = identities.id(&who) else { continue };
-        let policies = workload.cluster.is_none().then(|| {
-            let [old, new] =
-                sides.each_ref().map(|side| resolve(side.policies, side.world, identities, workload));
-            Policies {
+        let policies = match resolvers.each_mut().map(|side| side.endpoint(&workload.name)) {
+            [Some(old), Some(new)] if workload.cluster.is_none() => Some(Policies {
                 ingress: interned.number([old.ingress, new.ingress]),
                 egress: interned.number([old.egress, new.egress]),
-            }
-        });
+            }),
+            _ => None,
+        };
         let families = Families::of(&workload.addresses);
         workloads
             .entry((identity, policies, families))
@@ -122,6 +122,23 @@ pub(crate) fn groups(
         families,
     });
     workloads.chain(others(world, identities)).collect()
+}
+
+/// What resolves one side, with the numbers of both.
+fn resolver(side: &Side<'_>, identities: &Identities) -> Resolver {
+    let mut resolver = Resolver::new(Numbering::Given);
+    resolver.set_world(side.world);
+    for identity in identities.iter() {
+        resolver.set_number(&identity.who, Some(identity.id));
+    }
+    let mut objects: BTreeMap<&RuleId, Vec<Policy>> = BTreeMap::new();
+    for policy in side.policies {
+        objects.entry(&policy.id).or_default().push(policy.clone());
+    }
+    for (object, policies) in objects {
+        resolver.set_policies(object, policies);
+    }
+    resolver
 }
 
 /// Nodes, and what is outside the cluster.

@@ -68,6 +68,16 @@ fn a_widened_path_is_shown_by_a_request() {
 }
 
 #[test]
+fn a_set_may_be_empty() {
+    let dir = tempfile::tempdir().unwrap();
+    let none = dir.path().join("none.yaml");
+    std::fs::write(&none, "").unwrap();
+    let ran = run(1, &["diff", none.to_str().unwrap(), POLICY_V2, "--inventory", INVENTORY]);
+    contains(&ran.stderr, &["there is no policy in "]);
+    contains(&ran.stdout, &["- ", "0 gained, "]);
+}
+
+#[test]
 fn the_same_in_other_words_is_no_change() {
     let (_dir, new) = edited("path: /public", "path: /pub[l]ic");
     let ran = run(0, &["diff", POLICY_V2, &new, "--inventory", INVENTORY]);

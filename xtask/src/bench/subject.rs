@@ -40,16 +40,16 @@ spec:
 
 /// The files, the upstream, and where the programs are.
 pub(super) struct Ground {
-    dir: TempDir,
+    pub(super) dir: TempDir,
     postern: PathBuf,
-    envoy: PathBuf,
-    upstream: SocketAddr,
+    pub(super) envoy: PathBuf,
+    pub(super) upstream: SocketAddr,
     _server: Subject,
 }
 
 /// A running proxy, or the server behind them. Dropping it ends it.
 pub(super) struct Subject {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) url: String,
     process: Child,
 }
@@ -75,7 +75,7 @@ impl Ground {
         Ok(vec![self.nginx()?, self.postern()?, self.envoy_bare()?, self.envoy_filter()?])
     }
 
-    fn nginx(&self) -> Result<Subject> {
+    pub(super) fn nginx(&self) -> Result<Subject> {
         let listen = free(Ipv4Addr::LOCALHOST)?;
         let proxy = "proxy_pass http://server; proxy_http_version 1.1; proxy_set_header Connection \"\";";
         let upstream = format!(
@@ -89,13 +89,18 @@ impl Ground {
     }
 
     fn postern(&self) -> Result<Subject> {
+        self.proxy("postern proxy with the filter", &self.dir.path().join("policy.yaml"))
+    }
+
+    /// The proxy, with a policy of its own.
+    pub(super) fn proxy(&self, name: &str, policy: &Path) -> Result<Subject> {
         let listen = free(Ipv4Addr::new(127, 0, 10, 1))?;
         let mut command = Command::new(&self.postern);
         command
             .args(["proxy", "--workers", "1", "--log", "warn", "--listen", &listen.to_string()])
             .args(["--upstream", &self.upstream.to_string()])
-            .args(self.policy());
-        Subject::start("postern proxy with the filter", &command, listen, 0)
+            .args(self.policy(policy));
+        Subject::start(name, &command, listen, 0)
     }
 
     fn envoy_filter(&self) -> Result<Subject> {
@@ -105,7 +110,7 @@ impl Ground {
         let config = exec::output(
             Command::new(&self.postern)
                 .arg("bundle")
-                .args(self.policy())
+                .args(self.policy(&self.dir.path().join("policy.yaml")))
                 .args(["--for", "envoy", "--listen", &listen.to_string()])
                 .args(["--upstream", &self.upstream.to_string(), "--module"])
                 .arg(&module),
@@ -140,7 +145,7 @@ impl Ground {
         self.envoy("Envoy, no filter", &config, listen)
     }
 
-    fn envoy(&self, name: &'static str, config: &str, listen: SocketAddr) -> Result<Subject> {
+    pub(super) fn envoy(&self, name: &str, config: &str, listen: SocketAddr) -> Result<Subject> {
         let path = self.dir.path().join(format!("{}.yaml", listen.port()));
         fs::write(&path, config).context("cannot write Envoy's configuration")?;
         let mut command = Command::new(&self.envoy);
@@ -148,9 +153,9 @@ impl Ground {
         Subject::start(name, &command, listen, 0)
     }
 
-    fn policy(&self) -> Vec<String> {
-        let file = |name: &str| self.dir.path().join(name).to_string_lossy().into_owned();
-        let (policy, inventory) = (file("policy.yaml"), file("inventory.yaml"));
+    fn policy(&self, policy: &Path) -> Vec<String> {
+        let inventory = self.dir.path().join("inventory.yaml");
+        let [policy, inventory] = [policy, &inventory].map(|file| file.to_string_lossy().into_owned());
         ["--policy", &policy, "--inventory", &inventory, "--workload", "default/server", "--port", "80"]
             .map(str::to_owned)
             .to_vec()
@@ -159,7 +164,7 @@ impl Ground {
 
 impl Subject {
     /// Starts a program on one core and waits until it takes connections.
-    fn start(name: &'static str, command: &Command, listen: SocketAddr, core: u8) -> Result<Self> {
+    pub(super) fn start(name: &str, command: &Command, listen: SocketAddr, core: u8) -> Result<Self> {
         let mut pinned = Command::new("taskset");
         pinned.args(["-c", &core.to_string()]).arg(command.get_program()).args(command.get_args());
         let process = pinned
@@ -168,10 +173,13 @@ impl Subject {
             .stderr(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
-        let subject = Self { name, url: format!("http://{listen}/public/x"), process };
+        let name = name.to_owned();
+        let mut subject = Self { name, url: format!("http://{listen}/public/x"), process };
         let begin = Instant::now();
         while TcpStream::connect_timeout(&listen, Duration::from_millis(200)).is_err() {
-            ensure!(begin.elapsed() < START, "{name} does not listen on {listen}");
+            let ended = subject.process.try_wait().context("cannot ask for a process")?;
+            ensure!(ended.is_none(), "{} has ended before it listened on {listen}", subject.name);
+            ensure!(begin.elapsed() < START, "{} does not listen on {listen}", subject.name);
         }
         Ok(subject)
     }
@@ -203,7 +211,7 @@ impl Drop for Subject {
 }
 
 /// A port that nobody has now.
-fn free(ip: Ipv4Addr) -> Result<SocketAddr> {
+pub(super) fn free(ip: Ipv4Addr) -> Result<SocketAddr> {
     let listener = TcpListener::bind((ip, 0)).context("no free port")?;
     Ok(listener.local_addr()?)
 }

@@ -18,6 +18,8 @@ struct Subject {
     labels: Arc<LabelSet>,
     members: BTreeSet<WorkloadName>,
     policies: BTreeSet<PolicyId>,
+    /// The same in the order in which their rules stand, since somebody asked.
+    ordered: Option<Arc<[PolicyId]>>,
 }
 
 /// All subjects, and the policies that could select them.
@@ -59,7 +61,8 @@ impl Subjects {
         }
         self.labelled.insert(labels, &id);
         self.ids.insert(Arc::clone(labels), id);
-        self.entries.insert(id, Subject { labels: Arc::clone(labels), members: BTreeSet::new(), policies });
+        let (labels, members) = (Arc::clone(labels), BTreeSet::new());
+        self.entries.insert(id, Subject { labels, members, policies, ordered: None });
         id
     }
 
@@ -88,6 +91,7 @@ impl Subjects {
         for id in &selected {
             if let Some(subject) = self.entries.get_mut(id) {
                 subject.policies.insert(policy);
+                subject.ordered = None;
             }
         }
         self.selected.insert(policy, selected);
@@ -100,6 +104,7 @@ impl Subjects {
         for id in self.selected.remove(&policy).unwrap_or_default() {
             if let Some(subject) = self.entries.get_mut(&id) {
                 subject.policies.remove(&policy);
+                subject.ordered = None;
             }
         }
     }
@@ -107,6 +112,21 @@ impl Subjects {
     /// The policies that select a set of subjects.
     pub(super) fn policies(&self, id: SubjectId) -> impl Iterator<Item = PolicyId> {
         self.entries.get(&id).into_iter().flat_map(|subject| subject.policies.iter().copied())
+    }
+
+    /// The same, sorted by their places, which never change.
+    pub(super) fn in_order<P: Ord>(
+        &mut self,
+        id: SubjectId,
+        place: impl Fn(PolicyId) -> P,
+    ) -> Arc<[PolicyId]> {
+        let Some(subject) = self.entries.get_mut(&id) else { return Arc::default() };
+        let sorted = || {
+            let mut policies: Vec<PolicyId> = subject.policies.iter().copied().collect();
+            policies.sort_by_key(|id| place(*id));
+            policies.into()
+        };
+        Arc::clone(subject.ordered.get_or_insert_with(sorted))
     }
 
     /// The workloads that any of these policies selects.

@@ -1,0 +1,122 @@
+//! `cargo xtask bench engine`: what the engine costs from one rule to ten thousand.
+//!
+//! In one process: decisions, and the module in the VM; that is a benchmark of `tests/corpus`, which also writes the
+//! rule sets. Then Envoy and the proxy under load, in turns.
+
+mod envoy;
+mod page;
+mod plot;
+mod subjects;
+
+use std::path::PathBuf;
+use std::process::{ExitCode, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::Format;
+use crate::workspace::Workspace;
+use crate::{exec, tools};
+use subjects::Measured;
+
+/// How much is measured, and what becomes of it.
+#[derive(Debug, Args)]
+pub(crate) struct EngineArgs {
+    /// How many turns each proxy has
+    #[arg(long, default_value_t = 11, value_parser = clap::value_parser!(u8).range(1..=64))]
+    turns: u8,
+    /// Leave our own proxy out, which takes minutes to build
+    #[arg(long)]
+    no_proxy: bool,
+    /// Write tables and plot into docs/benchmarks.md
+    #[arg(long)]
+    write: bool,
+    /// How the result is printed
+    #[arg(long, short, value_enum, default_value_t)]
+    output: Format,
+}
+
+/// One figure of the benchmark in `tests/corpus`.
+#[derive(Debug, Deserialize, Serialize)]
+struct Figure {
+    what: String,
+    shape: String,
+    rules: u32,
+    unit: String,
+    value: f64,
+    at_most: Option<f64>,
+}
+
+/// Everything that was measured.
+#[derive(Debug, Serialize)]
+struct Results {
+    in_process: Vec<Figure>,
+    under_load: Vec<Measured>,
+}
+
+/// Runs it.
+pub(super) fn run(workspace: &Workspace, args: &EngineArgs) -> Result<ExitCode> {
+    tools::rust::ensure(workspace)?;
+    tools::packages(&[("nginx", "nginx-light"), ("wrk", "wrk"), ("taskset", "util-linux")])?;
+    let envoy = tools::envoy::ensure()?;
+    // Standard output is for the result.
+    eprintln!("building what is measured: some minutes the first time, seconds afterwards");
+    let sets = tempfile::tempdir().context("cannot make a folder for the rule sets")?;
+    benchmark(workspace, &["--write", &sets.path().display().to_string()])?;
+    let noop = noop(workspace)?;
+    let postern = if args.no_proxy { None } else { Some(postern(workspace)?) };
+    eprintln!("decisions, and the module in the VM: a minute");
+    let printed = benchmark(workspace, &[])?;
+    let in_process =
+        serde_json::from_str(&printed).context("the benchmark printed something else than figures")?;
+    let under_load = subjects::measure(&envoy, &noop, postern.as_deref(), sets.path(), args.turns)?;
+    let results = Results { in_process, under_load };
+    if args.write {
+        page::write(&workspace.root, &results)?;
+    }
+    match args.output {
+        Format::Human => println!("{}", page::tables(&results)),
+        Format::Json => {
+            let text = serde_json::to_string_pretty(&results).context("the result cannot be printed")?;
+            println!("{text}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The benchmark of `tests/corpus`; what it prints.
+pub(crate) fn benchmark(workspace: &Workspace, arguments: &[&str]) -> Result<String> {
+    let mut command = workspace.cargo();
+    command
+        .args([
+            "bench",
+            "--profile",
+            "measure",
+            "--package",
+            "postern-tests-corpus",
+            "--bench",
+            "engine",
+            "--",
+        ])
+        .args(arguments)
+        .stderr(Stdio::inherit());
+    let output = command.output().context("cannot start cargo")?;
+    ensure!(output.status.success(), "the benchmark failed: {}", output.status);
+    String::from_utf8(output.stdout).context("the benchmark printed no text")
+}
+
+/// The filter that does nothing, built as ours is.
+fn noop(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.target.join("module");
+    let target = "wasm32-wasip1";
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "--package", "postern-filter", "--example", "noop", "--profile", "module"]);
+    exec::quiet(cargo.args(["--target", target, "--target-dir"]).arg(&folder))?;
+    Ok(folder.join(target).join("module/examples/noop.wasm"))
+}
+
+fn postern(workspace: &Workspace) -> Result<PathBuf> {
+    exec::quiet(workspace.cargo().args(["build", "--release", "--bin", "postern", "--no-default-features"]))?;
+    Ok(workspace.target.join("release").join("postern"))
+}

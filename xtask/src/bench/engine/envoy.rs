@@ -1,0 +1,98 @@
+//! Envoy's configurations: the same bootstrap with other filters in it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+const TYPES: &str = "type.googleapis.com/envoy";
+
+/// How RBAC is told of many expressions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// A policy for each.
+    Apart,
+    /// One policy, one expression: all of them as alternatives.
+    Together,
+}
+
+/// Envoy's own filter. Policies are ordered by their names.
+pub(super) fn rbac(expressions: &str, way: Way) -> Value {
+    let policy = |expression: &str| {
+        let path = json!({"safe_regex": {"regex": expression}});
+        json!({"permissions": [{"url_path": {"path": path}}], "principals": [{"any": true}]})
+    };
+    let policies: serde_json::Map<String, Value> = match way {
+        Way::Apart => {
+            let numbered = expressions.lines().enumerate();
+            numbered.map(|(number, expression)| (format!("{number:05}"), policy(expression))).collect()
+        }
+        Way::Together => {
+            let all = expressions.lines().collect::<Vec<_>>().join("|");
+            [("all".to_owned(), policy(&all))].into_iter().collect()
+        }
+    };
+    json!({
+        "name": "envoy.filters.http.rbac",
+        "typed_config": {
+            "@type": format!("{TYPES}.extensions.filters.http.rbac.v3.RBAC"),
+            "rules": {"action": "ALLOW", "policies": policies},
+        },
+    })
+}
+
+/// A module. `layer` is `http` or `network`.
+pub(super) fn wasm(layer: &str, root: &str, module: &Path, configuration: &str) -> Value {
+    json!({
+        "name": root,
+        "typed_config": {
+            "@type": format!("{TYPES}.extensions.filters.{layer}.wasm.v3.Wasm"),
+            "config": {
+                "name": root,
+                "root_id": root,
+                "vm_config": {
+                    "vm_id": "bench",
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": {"local": {"filename": module}},
+                },
+                "configuration": {
+                    "@type": "type.googleapis.com/google.protobuf.StringValue",
+                    "value": configuration,
+                },
+            },
+        },
+    })
+}
+
+/// The whole of it, as JSON, which is YAML.
+pub(super) fn bootstrap(
+    listen: SocketAddr,
+    upstream: SocketAddr,
+    network: Option<Value>,
+    http: Option<Value>,
+) -> Value {
+    let address = |of: SocketAddr| json!({"socket_address": {"address": of.ip(), "port_value": of.port()}});
+    let router = json!({
+        "name": "router",
+        "typed_config": {"@type": format!("{TYPES}.extensions.filters.http.router.v3.Router")},
+    });
+    let routes = json!([{"match": {"prefix": "/"}, "route": {"cluster": "u"}}]);
+    let manager = json!({
+        "name": "http",
+        "typed_config": {
+            "@type": format!("{TYPES}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
+            "stat_prefix": "bench",
+            "use_remote_address": true,
+            "route_config": {"virtual_hosts": [{"name": "u", "domains": ["*"], "routes": routes}]},
+            "http_filters": http.into_iter().chain([router]).collect::<Vec<_>>(),
+        },
+    });
+    let filters: Vec<Value> = network.into_iter().chain([manager]).collect();
+    let endpoints = json!([{"lb_endpoints": [{"endpoint": {"address": address(upstream)}}]}]);
+    json!({
+        "static_resources": {
+            "listeners": [{"address": address(listen), "filter_chains": [{"filters": filters}]}],
+            "clusters": [{"name": "u", "load_assignment": {"cluster_name": "u", "endpoints": endpoints}}],
+        },
+    })
+}
