@@ -41,30 +41,26 @@ use work::Work;
 /// decided rule by rule.
 const MOST_ENTRIES: usize = 4;
 
-/// In the order in which an endpoint's matchers stand.
-const DIRECTIONS: [Direction; 2] = [Direction::Ingress, Direction::Egress];
-
 /// The matchers of a policy set.
 #[derive(Default)]
 pub(crate) struct Matchers {
-    /// Of each endpoint, for ingress and egress.
-    enforced: Vec<[Matcher; 2]>,
-    /// The same of what is only audited, where there is anything.
-    audited: Vec<[Option<Matcher>; 2]>,
+    endpoints: Vec<OfEndpoint>,
     expressions: Expressions,
 }
 
-/// Which version of an endpoint's policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Version {
-    /// The one that decides.
-    Enforced,
-    /// The one that is only reported.
-    Audited,
+/// The matchers of an endpoint, for ingress and egress.
+struct OfEndpoint {
+    enforced: [Matcher; 2],
+    audited: [Option<Matcher>; 2],
 }
 
-/// Where a policy stands in its set: the endpoint's number, the direction, the version.
-pub(crate) type Place = (usize, Direction, Version);
+/// One direction of a policy with its matcher, ready to decide.
+#[derive(Clone, Copy)]
+pub(crate) struct Compiled<'p> {
+    policy: &'p DirectionPolicy,
+    matcher: Option<&'p Matcher>,
+    expressions: &'p Expressions,
+}
 
 /// One direction of a policy, compiled.
 pub(crate) struct Matcher {
@@ -77,36 +73,74 @@ pub(crate) struct Matcher {
 impl Matchers {
     pub(crate) fn new(endpoints: &[EndpointPolicy]) -> Self {
         let mut collector = Collector::default();
-        let enforced = endpoints.iter().map(|policy| {
-            DIRECTIONS.map(|direction| Matcher::new(policy.direction(direction), &mut collector))
-        });
-        let enforced = enforced.collect();
-        let audited = endpoints.iter().map(|policy| {
-            DIRECTIONS.map(|direction| Some(Matcher::new(policy.audit(direction)?, &mut collector)))
-        });
-        let audited = audited.collect();
-        Self { enforced, audited, expressions: collector.finish() }
+        let directions = [Direction::Ingress, Direction::Egress];
+        let mut of_endpoint = |endpoint: &EndpointPolicy| OfEndpoint {
+            enforced: directions.map(|direction| Matcher::new(endpoint.direction(direction), &mut collector)),
+            audited: directions
+                .map(|direction| Some(Matcher::new(endpoint.audit(direction)?, &mut collector))),
+        };
+        let endpoints = endpoints.iter().map(&mut of_endpoint).collect();
+        Self { endpoints, expressions: collector.finish() }
     }
 
-    pub(crate) fn get(&self, (endpoint, direction, version): Place) -> Option<&Matcher> {
-        let of = usize::from(direction == Direction::Egress);
-        match version {
-            Version::Enforced => self.enforced.get(endpoint)?.get(of),
-            Version::Audited => self.audited.get(endpoint)?.get(of)?.as_ref(),
-        }
+    /// What is enforced in one direction of the endpoint with this number.
+    pub(crate) fn enforced<'p>(
+        &'p self,
+        number: usize,
+        endpoint: &'p EndpointPolicy,
+        direction: Direction,
+    ) -> Compiled<'p> {
+        let matcher = self.endpoints.get(number).map(|of| choose(&of.enforced, direction));
+        Compiled { policy: endpoint.direction(direction), matcher, expressions: &self.expressions }
     }
 
-    pub(crate) fn expressions(&self) -> &Expressions {
-        &self.expressions
-    }
-
-    fn all(&self) -> impl Iterator<Item = &Matcher> {
-        self.enforced.iter().flatten().chain(self.audited.iter().flatten().flatten())
+    /// What is tried there, where that is something else.
+    pub(crate) fn audited<'p>(
+        &'p self,
+        number: usize,
+        endpoint: &'p EndpointPolicy,
+        direction: Direction,
+    ) -> Option<Compiled<'p>> {
+        let policy = endpoint.audit(direction)?;
+        let matcher = self.endpoints.get(number).and_then(|of| choose(&of.audited, direction).as_ref());
+        Some(Compiled { policy, matcher, expressions: &self.expressions })
     }
 
     /// The bytes that they take, about.
     pub(crate) fn memory(&self) -> usize {
-        self.expressions.memory() + self.all().map(Matcher::memory).sum::<usize>()
+        self.expressions.memory() + self.endpoints.iter().map(OfEndpoint::memory).sum::<usize>()
+    }
+}
+
+fn choose<T>(of_both: &[T; 2], direction: Direction) -> &T {
+    let [ingress, egress] = of_both;
+    match direction {
+        Direction::Ingress => ingress,
+        Direction::Egress => egress,
+    }
+}
+
+impl OfEndpoint {
+    fn memory(&self) -> usize {
+        self.enforced.iter().chain(self.audited.iter().flatten()).map(Matcher::memory).sum()
+    }
+}
+
+impl<'p> Compiled<'p> {
+    /// Decides a connection.
+    pub(crate) fn connection(self, flow: &Flow) -> Decision<'p> {
+        match self.matcher {
+            Some(matcher) => matcher.connection(self.policy, flow),
+            None => self.policy.connection(flow),
+        }
+    }
+
+    /// Decides a request.
+    pub(crate) fn request(self, flow: &Flow, request: &Request<'_>) -> Decision<'p> {
+        match self.matcher {
+            Some(matcher) => matcher.request(self.policy, self.expressions, flow, request),
+            None => self.policy.request(flow, request),
+        }
     }
 }
 
@@ -135,15 +169,13 @@ impl Matcher {
         Self { ports, starts: segments.starts.into(), classes }
     }
 
-    /// Decides a connection.
-    pub(crate) fn connection<'p>(&self, policy: &'p DirectionPolicy, flow: &Flow) -> Decision<'p> {
+    fn connection<'p>(&self, policy: &'p DirectionPolicy, flow: &Flow) -> Decision<'p> {
         let Some(port) = self.port(flow) else { return policy.connection(flow) };
         let view = port.view(policy, &self.classes, self.classes.class(flow.peer));
         connect(policy, &view)
     }
 
-    /// Decides a request.
-    pub(crate) fn request<'p>(
+    fn request<'p>(
         &self,
         policy: &'p DirectionPolicy,
         expressions: &Expressions,

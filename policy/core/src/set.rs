@@ -5,10 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::decide::{Decision, Reason, Verdict};
-use crate::endpoint::{DirectionPolicy, EndpointPolicy, Flow};
+use crate::endpoint::{EndpointPolicy, Flow};
 use crate::http::Request;
 use crate::identity::{Caller, Evidence, IdentityId, Known, PeerSource};
-use crate::matcher::{Matchers, Place, Version};
+use crate::matcher::{Compiled, Matchers};
 use crate::policy::Direction;
 use crate::port::Protocol;
 use crate::world::WorkloadName;
@@ -19,6 +19,8 @@ pub struct PolicySet {
     policies: Arc<Policies>,
     known: Arc<Known>,
     attachment: Attachment,
+    /// The endpoint that the attachment names.
+    attached: Option<usize>,
 }
 
 /// The policies of some workloads. They say who may do what in numbers alone: whose an address is may change
@@ -156,16 +158,17 @@ impl PolicySet {
     /// # Errors
     /// When the attachment contradicts the policies, or itself.
     pub fn of(policies: Arc<Policies>, known: Arc<Known>, attachment: Attachment) -> Result<Self, SetError> {
-        if let Some(name) = attachment.endpoint.as_ref().filter(|name| !policies.by_name.contains_key(name)) {
-            return Err(SetError::Unattached(name.clone()));
-        }
+        let find = |name: &WorkloadName| {
+            policies.by_name.get(name).copied().ok_or_else(|| SetError::Unattached(name.clone()))
+        };
+        let attached = attachment.endpoint.as_ref().map(find).transpose()?;
         if let (Some(name), Some(Attached::Both)) = (&attachment.endpoint, attachment.direction) {
             return Err(SetError::TwoEnds(name.clone()));
         }
         if attachment.peer.is_some() && !attachment.peer_from.is_empty() {
             return Err(SetError::TwoPeers);
         }
-        Ok(Self { policies, known, attachment })
+        Ok(Self { policies, known, attachment, attached })
     }
 
     /// The policies, for another set with other identities.
@@ -196,10 +199,7 @@ impl PolicySet {
     /// Decides a connection. `certificate` is the URI of the peer's certificate, which the host has verified.
     pub fn connection_by(&self, connection: &Connection, certificate: Option<&[u8]>) -> Judged<'_> {
         let evidence = Evidence { certificate, headers: None };
-        self.judge(connection, &evidence, |place, policy, flow| match self.policies.matchers.get(place) {
-            Some(matcher) => matcher.connection(policy, flow),
-            None => policy.connection(flow),
-        })
+        self.judge(connection, &evidence, Compiled::connection)
     }
 
     /// Decides a request on a connection.
@@ -210,11 +210,7 @@ impl PolicySet {
         request: &Request<'_>,
     ) -> Judged<'_> {
         let evidence = Evidence { certificate, headers: Some(&request.headers) };
-        let matchers = &self.policies.matchers;
-        self.judge(connection, &evidence, |place, policy, flow| match matchers.get(place) {
-            Some(matcher) => matcher.request(policy, matchers.expressions(), flow, request),
-            None => policy.request(flow, request),
-        })
+        self.judge(connection, &evidence, |policy, flow| policy.request(flow, request))
     }
 
     /// The identity number of an address, as this set knows it.
@@ -227,7 +223,7 @@ impl PolicySet {
         &'p self,
         connection: &Connection,
         evidence: &Evidence<'_>,
-        decide: impl Fn(Place, &'p DirectionPolicy, &Flow) -> Decision<'p>,
+        decide: impl Fn(Compiled<'p>, &Flow) -> Decision<'p>,
     ) -> Judged<'p> {
         let both = [Direction::Egress, Direction::Ingress];
         let directions = match &self.attachment.direction {
@@ -235,30 +231,30 @@ impl PolicySet {
             Some(Attached::Both) => &both,
             None => std::slice::from_ref(&connection.direction),
         };
-        let mut ends = Vec::with_capacity(directions.len());
-        for direction in directions {
-            match self.locate(connection, *direction, evidence) {
-                Some(Ok(end)) => ends.push(end),
-                Some(Err(unknown)) => return unknown,
-                None => {}
-            }
+        let mut ends: [Option<End<'p>>; 2] = [None, None];
+        for (place, direction) in ends.iter_mut().zip(directions) {
+            *place = match self.locate(connection, *direction, evidence).transpose() {
+                Ok(end) => end,
+                Err(unknown) => return unknown,
+            };
         }
+        let ends = || ends.iter().flatten();
         let port = self.attachment.port.unwrap_or(connection.destination.port());
-        let decided = |end: &End<'p>, version, policy| {
-            let place = (end.index, end.side.direction, version);
-            decide(place, policy, &Flow { peer: end.side.identity, protocol: Protocol::Tcp, port })
+        let matchers = &self.policies.matchers;
+        let decided = |policy, side: &Side| {
+            decide(policy, &Flow { peer: side.identity, protocol: Protocol::Tcp, port })
         };
-        let enforces =
-            |end: &End<'p>| decided(end, Version::Enforced, end.endpoint.direction(end.side.direction));
-        let enforced = first_denial(&ends, enforces);
-        let Some((side, decision)) = enforced else {
+        let enforced = |end: &End<'p>| {
+            decided(matchers.enforced(end.index, end.endpoint, end.side.direction), &end.side)
+        };
+        let Some((side, decision)) = first_denial(ends(), enforced) else {
             return Judged::closed(Reason::UnknownEndpoint);
         };
-        let audits = |end: &End<'p>| end.endpoint.audit(end.side.direction);
-        let audit = ends.iter().any(|end| audits(end).is_some()).then(|| {
-            first_denial(&ends, |end| match audits(end) {
-                Some(policy) => decided(end, Version::Audited, policy),
-                None => enforces(end),
+        let tried = |end: &End<'p>| matchers.audited(end.index, end.endpoint, end.side.direction);
+        let audit = ends().any(|end| tried(end).is_some()).then(|| {
+            first_denial(ends(), |end| match tried(end) {
+                Some(policy) => decided(policy, &end.side),
+                None => enforced(end),
             })
         });
         Judged { side: Some(side), decision, audit: audit.flatten().map(|(_, decision)| decision) }
@@ -275,8 +271,8 @@ impl PolicySet {
             Direction::Ingress => (connection.destination, connection.source),
             Direction::Egress => (connection.source, connection.destination),
         };
-        let index = match &self.attachment.endpoint {
-            Some(name) => self.policies.by_name.get(name)?,
+        let index = match &self.attached {
+            Some(index) => index,
             None => self.policies.by_address.get(&subject.ip().to_canonical())?,
         };
         let endpoint = self.policies.endpoints.get(*index)?;
@@ -288,14 +284,15 @@ impl PolicySet {
         let peer = self.attachment.peer.unwrap_or(peer.ip());
         Some(match self.known.caller(sources, peer, evidence) {
             Ok(Caller { address, identity }) => {
-                Ok(End { index: *index, endpoint, side: Side { direction, peer: address, identity } })
+                let side = Side { direction, peer: address, identity };
+                Ok(End { index: *index, endpoint, side })
             }
             Err(why) => Err(Judged::closed(Reason::UnknownPeer(why))),
         })
     }
 }
 
-/// One end of a connection that is looked at, and the policy there.
+/// An end of a connection whose policy is in the set.
 struct End<'p> {
     index: usize,
     endpoint: &'p EndpointPolicy,
@@ -303,8 +300,8 @@ struct End<'p> {
 }
 
 /// The first denial, or what the last end says; nothing where there are no ends.
-fn first_denial<'p>(
-    ends: &[End<'p>],
+fn first_denial<'e, 'p: 'e>(
+    ends: impl Iterator<Item = &'e End<'p>>,
     decide: impl Fn(&End<'p>) -> Decision<'p>,
 ) -> Option<(Side, Decision<'p>)> {
     let mut judged: Option<(Side, Decision<'p>)> = None;

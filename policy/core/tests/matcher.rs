@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use postern_policy_core::decide::{Decision, LONGEST_PATH, Reason, Verdict};
 use postern_policy_core::endpoint::{
-    Action, DirectionPolicy, EndpointPolicy, Flow, Peers, Ports, Rule, Tier,
+    Action, Audit, DirectionPolicy, EndpointPolicy, Flow, Peers, Ports, Rule, Tier,
 };
 use postern_policy_core::http::{HeaderMatch, HttpMatch, HttpMatcher, HttpRule, Request};
 use postern_policy_core::identity::{AddressTable, IdentityId};
@@ -28,11 +28,9 @@ fn set(policy: &DirectionPolicy) -> PolicySet {
         addresses: vec![],
         ingress: policy.clone(),
         egress: DirectionPolicy::default(),
+        audit: Audit { ingress: Some(policy.clone()), egress: None },
     };
-    let mut table = AddressTable::default();
-    for peer in 1..=250 {
-        table.insert(address(peer).into(), IdentityId(peer));
-    }
+    let table = AddressTable::from_iter((1..=250).map(|peer| (address(peer).into(), IdentityId(peer))));
     let direction = Some(Attached::To(Direction::Ingress));
     let attachment = Attachment { direction, endpoint: Some(name), ..Attachment::default() };
     PolicySet::new(vec![endpoint], table, attachment).unwrap()
@@ -57,7 +55,13 @@ fn both<'p>(
     let flow = Flow { peer: IdentityId(peer), protocol: Protocol::Tcp, port };
     let connection = connection(peer, port);
     assert_eq!(set.connection(&connection).decision, policy.connection(&flow), "{flow:?}");
-    (set.request(&connection, request).decision, policy.request(&flow, request))
+    let judged = set.request(&connection, request);
+    assert_eq!(
+        judged.audit.as_ref(),
+        Some(&judged.decision),
+        "what is tried is the same, and so is what is found"
+    );
+    (judged.decision, policy.request(&flow, request))
 }
 
 fn pattern(from: &'static [&'static str]) -> impl Strategy<Value = Option<Pattern>> {

@@ -143,17 +143,21 @@ impl Entry {
         }
     }
 
+    /// Whether the request's method is one that is asked for.
+    pub(super) fn has_method(&self, search: &mut Search<'_, '_>) -> bool {
+        match self.method {
+            Method::Any => true,
+            Method::Bits(bits) => bits & search.asked.method != 0,
+            Method::Expression(id) => {
+                search.asked.request.method.is_some_and(|method| search.expression(id, method))
+            }
+        }
+    }
+
     /// As [`HttpMatch::check`]: field by field.
     pub(super) fn check(&self, search: &mut Search<'_, '_>) -> Result<(), Field> {
         let asked = search.asked;
-        let method = match self.method {
-            Method::Any => true,
-            Method::Bits(bits) => bits & asked.method != 0,
-            Method::Expression(id) => {
-                asked.request.method.is_some_and(|method| search.expression(id, method))
-            }
-        };
-        if !method {
+        if !self.has_method(search) {
             return Err(Field::Method);
         }
         if !self.path.check(asked.path, search) {

@@ -107,6 +107,7 @@ impl Node {
 
 impl Split {
     fn search(&self, search: &mut Search<'_, '_>) {
+        search.split = true;
         let ask = |key: u64, search: &mut Search<'_, '_>| {
             if let Some(node) = self.buckets.get(&key) {
                 node.search(search);

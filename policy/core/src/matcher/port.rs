@@ -167,6 +167,7 @@ impl Port {
             work,
             best: view.bound,
             nearest: None,
+            split: false,
         };
         if view.bound > 0 {
             self.index.search(&mut search);

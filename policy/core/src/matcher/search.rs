@@ -47,6 +47,8 @@ pub(super) struct Search<'s, 'r> {
     pub(super) best: u32,
     /// The entry that came nearest, the first of them, and the field that it failed at.
     pub(super) nearest: Option<(Field, u32)>,
+    /// Whether entries were told apart by more than their paths: some that match it may not have been verified.
+    pub(super) split: bool,
 }
 
 impl<'s> Search<'s, '_> {
@@ -74,8 +76,15 @@ impl<'s> Search<'s, '_> {
         }
     }
 
-    /// Looks for the nearest miss among these entries as well, as far as the work goes.
+    /// Looks for the nearest miss among these entries, which are in order, as well.
     pub(super) fn compare(&mut self, entries: &[u32]) {
+        // Whoever's path matches was verified, so the others fail at the path or before it.
+        if !self.split && !self.work.exceeded() {
+            if self.nearest.is_none_or(|(field, _)| field <= Field::Path) {
+                self.compare_methods(entries);
+            }
+            return;
+        }
         for number in entries {
             let Some(entry) = self.entries.get(index(*number)) else { continue };
             if !self.work.comparison(self.cost(entry)) {
@@ -84,6 +93,16 @@ impl<'s> Search<'s, '_> {
             if let Err(field) = entry.check(self) {
                 self.missed(field, *number);
             }
+        }
+    }
+
+    fn compare_methods(&mut self, entries: &[u32]) {
+        for number in entries {
+            let Some(entry) = self.entries.get(index(*number)) else { continue };
+            if entry.has_method(self) {
+                return self.missed(Field::Path, *number);
+            }
+            self.missed(Field::Method, *number);
         }
     }
 

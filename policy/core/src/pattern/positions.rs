@@ -23,6 +23,8 @@ pub(crate) struct Positions {
     pub(super) nullable: bool,
     /// What may come after each place.
     pub(super) follow: Vec<Set>,
+    /// Places of `.*` that every value passes: see [`Positions::after`].
+    gates: Set,
     /// What kind each byte is of.
     pub(super) classes: Box<[u8; 256]>,
     /// The places that each kind of bytes stands at.
@@ -52,10 +54,13 @@ impl Positions {
         let part = builder.whole(hir)?;
         let (classes, members) = builder.classes();
         let Part { first, last, nullable } = part;
-        Some(Self { first, last, nullable, follow: builder.follow, classes, members })
+        let gates = builder.gates;
+        let first = behind_gates(first, gates);
+        Some(Self { first, last, nullable, follow: builder.follow, gates, classes, members })
     }
 
-    /// What may come after any of these places.
+    /// What may come after any of these places. Where one is a `.*` that every value passes, what is before it is
+    /// left out: whatever could still come there, the `.*` takes as well.
     pub(super) fn after(&self, mut places: Set) -> Set {
         let mut next = 0;
         while places != 0 {
@@ -63,7 +68,7 @@ impl Positions {
             next |= self.follow.get(place).copied().unwrap_or(0);
             places &= places - 1;
         }
-        next
+        behind_gates(next, self.gates)
     }
 
     /// Goes from place to place.
@@ -86,9 +91,18 @@ impl Positions {
     }
 }
 
+/// Places are numbered from left to right.
+fn behind_gates(next: Set, gates: Set) -> Set {
+    match (next & gates).checked_ilog2() {
+        Some(gate) => next >> gate << gate,
+        None => next,
+    }
+}
+
 #[derive(Default)]
 struct Builder {
     follow: Vec<Set>,
+    gates: Set,
     /// The bytes of each place.
     ranges: Vec<Vec<(u8, u8)>>,
     steps: usize,
@@ -97,9 +111,12 @@ struct Builder {
 impl Builder {
     /// Anchors at the very ends say nothing: the whole value is matched anyway.
     fn whole(&mut self, hir: &Hir) -> Option<Part> {
-        let HirKind::Concat(items) = hir.kind() else { return self.part(hir) };
+        let items = match hir.kind() {
+            HirKind::Concat(items) => items.as_slice(),
+            _ => std::slice::from_ref(hir),
+        };
         let is = |hir: &Hir, look: Look| matches!(hir.kind(), HirKind::Look(found) if *found == look);
-        let mut items = items.as_slice();
+        let mut items = items;
         if let [first, rest @ ..] = items
             && is(first, Look::Start)
         {
@@ -110,7 +127,15 @@ impl Builder {
         {
             items = rest;
         }
-        self.concat(items)
+        let mut whole = Part::EMPTY;
+        for item in items {
+            let next = self.part(item)?;
+            if takes_anything(item) {
+                self.gates |= next.first;
+            }
+            whole = self.then(whole, next);
+        }
+        Some(whole)
     }
 
     fn part(&mut self, hir: &Hir) -> Option<Part> {
@@ -239,6 +264,18 @@ impl Builder {
             }
         }
         (classes, members)
+    }
+}
+
+/// `.*` or `.+`, in a group or not.
+fn takes_anything(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Capture(capture) => takes_anything(&capture.sub),
+        HirKind::Repetition(repetition) if repetition.max.is_none() && repetition.min <= 1 => {
+            let any = |class: &ClassBytes| ranges(class) == [(0, 255)];
+            matches!(repetition.sub.kind(), HirKind::Class(Class::Bytes(class)) if any(class))
+        }
+        _ => false,
     }
 }
 
