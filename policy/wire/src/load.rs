@@ -83,12 +83,12 @@ impl Loaded {
         let kept = Kept { identities: as_known.is_some(), policy: as_policies.is_some() };
         let known = match as_known {
             Some(known) => known,
-            None => Arc::new(known(serde_json::from_str(identities).map_err(|_| whole(&bundle))?)?),
+            None => Arc::new(known(part(identities).ok_or_else(|| whole(&bundle))?)?),
         };
         let (policies, quarantined) = match as_policies {
             Some(known) => known,
             None => {
-                let endpoints = serde_json::from_str(endpoints).map_err(|_| whole(&bundle))?;
+                let endpoints = part(endpoints).ok_or_else(|| whole(&bundle))?;
                 let (policies, quarantined) = policies(endpoints)?;
                 (Arc::new(policies), quarantined)
             }
@@ -107,6 +107,14 @@ impl Loaded {
     fn text(&self, part: &Range<usize>) -> Option<&[u8]> {
         self.bundle.get(part.clone())
     }
+}
+
+/// Reads a part, by the very code that reads the whole: the module has it once.
+fn part<T: for<'d> Deserialize<'d>>(text: &str) -> Option<T> {
+    let mut reader = serde_json::Deserializer::from_slice(text.as_bytes());
+    let part = serde_path_to_error::deserialize(&mut reader).ok()?;
+    reader.end().ok()?;
+    Some(part)
 }
 
 /// Read as a whole, an error has its place in the bundle.
