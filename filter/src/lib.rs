@@ -7,6 +7,9 @@
 //!
 //! Nothing here panics on what a request or a host brings: header bytes are bytes, and every status of a
 //! host call is handled. What is decided, and how, is in `policy/core`; this crate is its door to a proxy.
+//!
+//! A callback that is implemented here must also be listed in `filter/module/src/exports.rs`: the module exports only
+//! those, because a host calls every one that it finds.
 #![allow(missing_docs, reason = "the SDK's macro exports a function without any")]
 
 mod connection;

@@ -1,5 +1,6 @@
 //! The root context: configuration, and which of the two filters the plugin is.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext, StreamContext};
@@ -14,11 +15,14 @@ use crate::{CONNECTION, host};
 
 pub(crate) struct Root {
     enforcer: Rc<Enforcer>,
+    /// Asked for each new context, and never another: the host is asked once.
+    is_connection: OnceCell<bool>,
 }
 
 impl Default for Root {
     fn default() -> Self {
-        Self { enforcer: Rc::new(Enforcer::new(Policy::default(), Metrics::default())) }
+        let enforcer = Rc::new(Enforcer::new(Policy::default(), Metrics::default()));
+        Self { enforcer, is_connection: OnceCell::new() }
     }
 }
 
@@ -81,10 +85,11 @@ impl RootContext for Root {
     }
 
     fn get_type(&self) -> Option<ContextType> {
-        match host::property("plugin_root_id") {
-            Ok(id) if id == CONNECTION => Some(ContextType::StreamContext),
-            _ => Some(ContextType::HttpContext),
-        }
+        let known = self.is_connection.get().copied().or_else(|| {
+            let id = host::property("plugin_root_id").ok()?;
+            Some(*self.is_connection.get_or_init(|| id == CONNECTION))
+        });
+        Some(if known == Some(true) { ContextType::StreamContext } else { ContextType::HttpContext })
     }
 }
 

@@ -30,7 +30,7 @@ pub struct ProxyConfig {
     pub direction: Direction,
     /// How the filter is addressed.
     pub plugin: Plugin,
-    /// The filter: a proxy-wasm module.
+    /// The filter: a proxy-wasm module, or a component of the world `postern:policy/policy`.
     pub module: Cow<'static, [u8]>,
     /// Limits on the filter.
     pub guest_limits: Limits,

@@ -7,7 +7,12 @@ use postern_policy_wire::{DirectionPolicy, Endpoint, Identity};
 use crate::snapshot::NodeSnapshot;
 
 pub(crate) fn identity(id: u32, address: &str) -> Identity {
-    Identity { id, labels: vec![format!("k8s:id=app{id}")], addresses: vec![address.parse().unwrap()], spiffe: Vec::new() }
+    Identity {
+        id,
+        labels: vec![format!("k8s:id=app{id}")],
+        addresses: vec![address.parse().unwrap()],
+        spiffe: Vec::new(),
+    }
 }
 
 pub(crate) fn endpoint(name: &str, default_deny: bool) -> Endpoint {

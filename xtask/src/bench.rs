@@ -3,7 +3,7 @@
 //! This counts CPU time, not requests per second: on a shared machine it is the steadier of the two. The subjects
 //! take turns, so that what else the machine does falls on all of them, and the median of the turns counts.
 
-mod engine;
+pub(crate) mod engine;
 mod language;
 mod load;
 mod node;

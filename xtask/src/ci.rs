@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use crate::cli::CiArgs;
 use crate::report::{Failure, Report};
 use crate::workspace::Workspace;
-use crate::{demo, exec, fuzz, test, tidy, tools};
+use crate::{demo, exec, fuzz, instructions, test, tidy, tools};
 
 /// The crates that are compiled into the module and so must build and lint clean for its target.
 const GUEST: &[&str] = &[
@@ -21,6 +21,8 @@ const GUEST: &[&str] = &[
     "postern-policy-wire",
     "-p",
     "postern-filter",
+    "-p",
+    "postern-filter-component",
 ];
 /// The module's target.
 const WASM: &str = "wasm32-wasip1";
@@ -58,8 +60,12 @@ const BEFORE: &[Step] = &[
 ];
 
 /// After the tests: what a user gets.
-const AFTER: &[Step] =
-    &[step("fuzz", fuzz::for_ci), step("demo", run_demo), step("module size", size::check)];
+const AFTER: &[Step] = &[
+    step("fuzz", fuzz::for_ci),
+    step("demo", run_demo),
+    step("module size", size::check),
+    step("instructions", instructions::for_ci),
+];
 
 /// Runs the steps.
 pub(crate) fn run(workspace: &Workspace, args: &CiArgs) -> Result<ExitCode> {

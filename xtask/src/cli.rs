@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::bench::{self, Bench};
+use crate::instructions::{self, InstructionsArgs};
 use crate::workspace::Workspace;
 use crate::{ci, cluster, demo, fuzz, test, tidy, tools};
 
@@ -60,6 +61,9 @@ enum Command {
         #[arg(long)]
         list: bool,
     },
+    /// Count the instructions of a decision and of a request, and fail where they have become more
+    #[command(after_help = "Example: cargo xtask instructions\n         cargo xtask instructions --update")]
+    Instructions(InstructionsArgs),
     /// Measure what enforcing costs, beside the peers, in one run
     #[command(
         subcommand,
@@ -111,6 +115,7 @@ impl Cli {
             Command::Ci(args) => ci::run(&workspace, &args),
             Command::Fuzz(args) => fuzz::run(&workspace, &args),
             Command::Tidy => tidy::run(&workspace).map(|()| ExitCode::SUCCESS),
+            Command::Instructions(args) => instructions::run(&workspace, &args),
             Command::Bench(bench) => bench::run(&workspace, &bench),
             Command::Tools { list: true } => tools::list(&workspace).map(|()| ExitCode::SUCCESS),
             Command::Tools { list: false } => tools::install_all(&workspace).map(|()| ExitCode::SUCCESS),

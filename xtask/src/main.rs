@@ -1,4 +1,5 @@
-//! Everything a contributor runs: `cargo xtask demo`, `cluster`, `test`, `fuzz`, `ci`, `tidy`, `tools`, `bench`.
+//! Everything a contributor runs: `cargo xtask demo`, `cluster`, `test`, `fuzz`, `ci`, `tidy`, `tools`, `bench`,
+//! `instructions`.
 
 mod bench;
 mod ci;
@@ -7,6 +8,7 @@ mod cluster;
 mod demo;
 mod exec;
 mod fuzz;
+mod instructions;
 mod report;
 mod test;
 mod tidy;

@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use postern_filter_module::{CONNECTION_ROOT_ID, FILTER_WASM, HTTP_ROOT_ID};
+use postern_filter_module::{CONNECTION_ROOT_ID, HTTP_ROOT_ID};
 use postern_host::{Direction, GuestLimits, Plugin, Protocol, Proxy, ProxyConfig, ProxyLimits, Upstream};
 use postern_ops::{LogFormat, init_log};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,6 +18,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::bundle::{AttachArgs, DirectionArg};
 use crate::config_file::Source;
+use crate::filter::Door;
 use crate::inputs::InputArgs;
 use crate::output::Outcome;
 use feed::Feed;
@@ -70,6 +71,9 @@ pub(crate) struct Args {
     #[cfg(feature = "cluster")]
     #[command(flatten)]
     follow: crate::follow::FollowArgs,
+    /// Which form of the filter runs; the verdicts are the same
+    #[arg(long, value_enum, default_value_t)]
+    door: Door,
     /// Worker threads; as many as there are cores, if not given
     #[arg(long)]
     workers: Option<NonZeroUsize>,
@@ -136,6 +140,7 @@ impl Args {
         let listen = self.listen.unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
         Ok(ProxyConfig {
             workers: self.workers.unwrap_or(cores),
+            module: Cow::Borrowed(self.door.guest()),
             admin: self.admin,
             destination: self.destination()?,
             direction: match self.direction {
@@ -165,7 +170,7 @@ pub(crate) fn with_filter(listen: SocketAddr, upstream: Upstream) -> ProxyConfig
             connection_root: Some(CONNECTION_ROOT_ID.to_owned()),
             http_root: HTTP_ROOT_ID.to_owned(),
         },
-        module: Cow::Borrowed(FILTER_WASM),
+        module: Cow::Borrowed(Door::Module.guest()),
         guest_limits: GuestLimits::default(),
         limits: ProxyLimits::default(),
     }

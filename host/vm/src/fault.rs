@@ -1,6 +1,6 @@
 //! Ways in which a guest fails.
 
-use crate::host::Host;
+use crate::host::{Host, MemoryLimit};
 
 /// The guest did not do its work. Whatever it was asked about must be denied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +75,11 @@ impl Fault {
 
     /// What a failed call into the guest means.
     pub(crate) fn from_call(error: &wasmtime::Error, host: &Host) -> Self {
+        Self::from_error(error, &host.memory_limit, host.log.reason())
+    }
+
+    /// The same, of a guest that left this in its log.
+    pub(crate) fn from_error(error: &wasmtime::Error, limit: &MemoryLimit, reason: Option<String>) -> Self {
         if let Some(Exit(code)) = error.downcast_ref() {
             return Self::Exited(*code);
         }
@@ -82,11 +87,11 @@ impl Fault {
         if trap == Some(&wasmtime::Trap::Interrupt) {
             return Self::TimedOut;
         }
-        if host.memory_limit.denied() {
-            return Self::OutOfMemory { limit: host.memory_limit.bytes() };
+        if limit.denied() {
+            return Self::OutOfMemory { limit: limit.bytes() };
         }
         let cause = trap.map_or_else(|| format!("{error:#}"), ToString::to_string);
-        match host.log.reason() {
+        match reason {
             // A panic's message comes by the log, just before its trap.
             Some(reason) => Self::Trapped(format!("{cause} ({reason})")),
             None => Self::Trapped(cause),

@@ -70,7 +70,7 @@ impl Host {
             plugin,
             metrics,
             shared,
-            memory_limit: MemoryLimit { bytes: memory, denied: false },
+            memory_limit: MemoryLimit::new(memory),
             door: None,
             configuration: Bytes::new(),
             effective: 0,
@@ -154,6 +154,10 @@ pub(crate) struct MemoryLimit {
 impl MemoryLimit {
     /// Elements of all tables: a Rust module has some hundreds.
     const TABLE_ELEMENTS: usize = 100_000;
+
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self { bytes, denied: false }
+    }
 
     pub(crate) fn bytes(&self) -> usize {
         self.bytes

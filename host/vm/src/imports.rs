@@ -13,7 +13,7 @@ use crate::guest::{Answer, Guest, Refusal, Slot, Span};
 use crate::host::Host;
 use crate::wasi;
 
-pub(crate) use logging::{MAX_LINE, emit, nanoseconds};
+pub(crate) use logging::{MAX_LINE, emit, line, nanoseconds};
 
 const ENV: &str = "env";
 

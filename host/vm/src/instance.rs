@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use wasmtime::{Instance as WasmInstance, Store, TypedFunc, WasmParams, WasmResults};
+use wasmtime::{Instance as WasmInstance, InstancePre, Store, TypedFunc, WasmParams, WasmResults};
 
 use crate::abi::{PEER_REMOTE, action};
 use crate::connection::ConnectionInfo;
@@ -19,7 +19,6 @@ pub(crate) struct Instance {
     exports: Exports,
     limits: Ticks,
     next_context: u32,
-    pub(crate) serial: u64,
 }
 
 /// The exports, looked up once. What a module does not export is not called.
@@ -55,6 +54,7 @@ impl Instance {
     /// Instantiates, creates the root contexts and starts the VM; does not configure.
     pub(crate) fn start(
         module: &Module,
+        code: &InstancePre<Host>,
         plugin: &Arc<Plugin>,
         metrics: &Arc<MetricsStore>,
     ) -> Result<Self, Fault> {
@@ -66,7 +66,7 @@ impl Instance {
         let mut store = Store::new(engine.wasm(), host);
         store.limiter(|host| &mut host.memory_limit);
         store.set_epoch_deadline(ticks.configure);
-        let instance = match module.pre.instantiate(&mut store) {
+        let instance = match code.instantiate(&mut store) {
             Ok(instance) => instance,
             Err(error) => return Err(Fault::from_call(&error, store.data())),
         };
@@ -74,8 +74,7 @@ impl Instance {
         if plugin.connection_root.is_some() && exports.new_connection.is_none() {
             return Err(missing("proxy_on_new_connection"));
         }
-        let serial = engine.next_serial();
-        let mut this = Self { store, exports, limits: ticks, next_context: FIRST_STREAM, serial };
+        let mut this = Self { store, exports, limits: ticks, next_context: FIRST_STREAM };
         this.initialize(&instance)?;
         for root in this.roots() {
             let create = &this.exports.context_create;

@@ -1,4 +1,5 @@
-//! Runs a proxy-wasm module (ABI 0.2.0 and 0.2.1) in wasmtime, under limits.
+//! Runs a filter in wasmtime, under limits: a proxy-wasm module (ABI 0.2.0 and 0.2.1), or a component of the world
+//! `postern:policy/policy`.
 //!
 //! The guest is opaque and untrusted. Whatever it does (traps, loops, exhausts its memory, passes bad pointers,
 //! exits, pauses for ever) becomes a [`Fault`] of the one call it was made in; the caller denies what that call was
@@ -15,7 +16,9 @@
 //! 30 ns each) plus 5 ns for each host call.
 
 mod abi;
+mod component;
 mod connection;
+mod either;
 mod engine;
 mod fault;
 mod guest;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use wasmtime::InstancePre;
 
+use crate::component::{self, Asked, PolicyPre};
 use crate::engine::Engine;
 use crate::host::Host;
 use crate::imports;
@@ -22,12 +23,21 @@ pub struct Plugin {
     pub http_root: String,
 }
 
-/// A module that is compiled and linked: instances of it start in microseconds.
+/// A module or a component that is compiled and linked: instances of it start in microseconds.
 #[derive(Clone)]
 pub struct Module {
     pub(crate) engine: Engine,
-    pub(crate) pre: InstancePre<Host>,
+    pub(crate) code: Code,
     pub(crate) shared: Arc<SharedData>,
+}
+
+/// What was compiled.
+#[derive(Clone)]
+pub(crate) enum Code {
+    /// A proxy-wasm module.
+    Module(InstancePre<Host>),
+    /// A component of the world `postern:policy/policy`.
+    Component(PolicyPre<Asked>),
 }
 
 /// The module cannot be used as a filter.
@@ -47,27 +57,40 @@ pub enum CompileError {
         /// Its name.
         name: String,
     },
+    /// Not a component of the world that this host knows.
+    #[error("not a component of the world `postern:policy/policy@0.1.0`: {0}")]
+    WrongWorld(String),
     /// An import or export of another type than the ABI says.
     #[error("the module does not fit the proxy-wasm ABI 0.2.1: {0}")]
     WrongType(String),
 }
 
 impl Module {
-    /// Compiles and links a module. Takes 0.4 to 2 s for one of 1 MB.
+    /// Compiles and links a proxy-wasm module or a component of the world `postern:policy/policy`: which of the two it
+    /// is, its header says. Takes 0.4 to 2 s for one of 1 MB.
     ///
     /// # Errors
-    /// When it is not a proxy-wasm module that this host can run.
+    /// When it is neither, or needs something that this host does not have.
     pub fn compile(engine: &Engine, bytes: &[u8]) -> Result<Self, CompileError> {
-        let module = wasmtime::Module::from_binary(engine.wasm(), bytes)
-            .map_err(|error| CompileError::NotWasm(format!("{error:#}")))?;
+        if component::is_component(bytes) {
+            return Ok(Self::of(engine, Code::Component(component::compile(engine, bytes)?)));
+        }
+        Self::link(engine, &from_binary(engine, bytes)?)
+    }
+
+    fn link(engine: &Engine, module: &wasmtime::Module) -> Result<Self, CompileError> {
         for alternatives in REQUIRED {
             if !alternatives.iter().any(|name| module.get_export(name).is_some()) {
                 return Err(CompileError::MissingExport(alternatives.first().copied().unwrap_or_default()));
             }
         }
         let linker = imports::linker(engine.wasm()).map_err(|e| CompileError::WrongType(format!("{e:#}")))?;
-        let pre = linker.instantiate_pre(&module).map_err(|error| unlinkable(&error))?;
-        Ok(Self { engine: engine.clone(), pre, shared: Arc::default() })
+        let pre = linker.instantiate_pre(module).map_err(|error| unlinkable(&error))?;
+        Ok(Self::of(engine, Code::Module(pre)))
+    }
+
+    fn of(engine: &Engine, code: Code) -> Self {
+        Self { engine: engine.clone(), code, shared: Arc::default() }
     }
 
     /// The engine that compiled it.
@@ -75,6 +98,11 @@ impl Module {
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
+}
+
+fn from_binary(engine: &Engine, bytes: &[u8]) -> Result<wasmtime::Module, CompileError> {
+    wasmtime::Module::from_binary(engine.wasm(), bytes)
+        .map_err(|error| CompileError::NotWasm(format!("{error:#}")))
 }
 
 /// Exports that must be there, each with the names that it may have. A module without `proxy_on_request_headers` would

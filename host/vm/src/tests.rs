@@ -1,6 +1,7 @@
 //! Guests that behave and guests that do not.
 
 mod calls;
+mod components;
 mod configure;
 mod connections;
 mod faults;

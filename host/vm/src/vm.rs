@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::connection::ConnectionInfo;
+use crate::either::Instance;
 use crate::fault::{ConfigureError, Fault};
 use crate::headers::Headers;
-use crate::instance::{Instance, NotTaken};
+use crate::instance::NotTaken;
 use crate::metrics::MetricsStore;
 use crate::module::{Module, Plugin};
 use crate::recovery::Recovery;

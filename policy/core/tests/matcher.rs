@@ -28,12 +28,16 @@ fn set(policy: &DirectionPolicy) -> PolicySet {
         addresses: vec![],
         ingress: policy.clone(),
         egress: DirectionPolicy::default(),
-        audit: Audit::default(),
+        audit: Audit { ingress: Some(policy.clone()), egress: None },
     };
+<<<<<<< HEAD
     let mut table = TableBuilder::default();
     for peer in 1..=250 {
         table.insert(address(peer).into(), IdentityId(peer));
     }
+=======
+    let table = AddressTable::from_iter((1..=250).map(|peer| (address(peer).into(), IdentityId(peer))));
+>>>>>>> main
     let direction = Some(Attached::To(Direction::Ingress));
     let attachment = Attachment { direction, endpoint: Some(name), ..Attachment::default() };
     PolicySet::new(vec![endpoint], table.build(), attachment).unwrap()
@@ -58,7 +62,13 @@ fn both<'p>(
     let flow = Flow { peer: IdentityId(peer), protocol: Protocol::Tcp, port };
     let connection = connection(peer, port);
     assert_eq!(set.connection(&connection).decision, policy.connection(&flow), "{flow:?}");
-    (set.request(&connection, request).decision, policy.request(&flow, request))
+    let judged = set.request(&connection, request);
+    assert_eq!(
+        judged.audit.as_ref(),
+        Some(&judged.decision),
+        "what is tried is the same, and so is what is found"
+    );
+    (judged.decision, policy.request(&flow, request))
 }
 
 fn pattern(from: &'static [&'static str]) -> impl Strategy<Value = Option<Pattern>> {

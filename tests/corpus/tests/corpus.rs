@@ -24,5 +24,10 @@ fn bundle() {
 
 #[test]
 fn wasm() {
-    check(&mut WasmEngine::new().unwrap_or_else(|error| panic!("{error:#}")));
+    check(&mut WasmEngine::module().unwrap_or_else(|error| panic!("{error:#}")));
+}
+
+#[test]
+fn component() {
+    check(&mut WasmEngine::component().unwrap_or_else(|error| panic!("{error:#}")));
 }

@@ -4,7 +4,7 @@
 use wit_parser::{Resolve, WorldItem};
 
 #[test]
-fn the_package_resolves_and_exports_the_decider() {
+fn the_package_resolves_exports_the_decider_and_imports_nothing() {
     let mut resolve = Resolve::default();
     let text = include_str!("../../../wit/policy.wit");
     let package = resolve.push_str("policy.wit", text).unwrap_or_else(|error| panic!("{error:?}"));
@@ -17,5 +17,6 @@ fn the_package_resolves_and_exports_the_decider() {
             _ => None,
         })
         .collect();
-    assert!(exported.contains(&"decider"), "{exported:?}");
+    assert_eq!(exported, ["decider"]);
+    assert!(resolve.worlds[world].imports.is_empty());
 }

@@ -55,9 +55,9 @@ impl Traffic {
         match (&outcome, seen.as_slice()) {
             (RawOutcome::Response { status: 200, .. }, [seen]) if is_of(case, seen) => Observed::Allow,
             (RawOutcome::Response { status: 403, body, .. }, []) if body == DENIED => Observed::Deny,
-            // To HEAD there is no body.
+            // To HEAD there is no body, and Envoy sends none to who asks for an upgrade.
             (RawOutcome::Response { status: 403, body, .. }, [])
-                if case.method == b"HEAD" && body.is_empty() =>
+                if body.is_empty() && (case.method == b"HEAD" || asks_for_upgrade(case)) =>
             {
                 Observed::Deny
             }
@@ -76,6 +76,10 @@ fn source(scenario: &Scenario, case: &Case) -> IpAddr {
         Direction::Ingress => case.peer,
         Direction::Egress => scenario.subject_address,
     }
+}
+
+fn asks_for_upgrade(case: &Case) -> bool {
+    case.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"upgrade"))
 }
 
 fn bytes(case: &Case) -> Vec<u8> {

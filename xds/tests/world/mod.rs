@@ -22,7 +22,12 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 }
 
 pub(crate) fn identity(id: u32, address: &str) -> Identity {
-    Identity { id, labels: vec![format!("k8s:id=app{id}")], addresses: vec![address.parse().unwrap()], spiffe: Vec::new() }
+    Identity {
+        id,
+        labels: vec![format!("k8s:id=app{id}")],
+        addresses: vec![address.parse().unwrap()],
+        spiffe: Vec::new(),
+    }
 }
 
 pub(crate) fn open() -> DirectionPolicy {

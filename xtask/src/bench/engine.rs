@@ -9,11 +9,12 @@ mod plot;
 mod subjects;
 
 use std::path::PathBuf;
-use std::process::{ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Format;
 use crate::workspace::Workspace;
@@ -44,7 +45,8 @@ struct Figure {
     shape: String,
     rules: u32,
     unit: String,
-    value: f64,
+    /// None where the filter did not take the rules.
+    value: Option<f64>,
     at_most: Option<f64>,
 }
 
@@ -87,23 +89,30 @@ pub(super) fn run(workspace: &Workspace, args: &EngineArgs) -> Result<ExitCode> 
 
 /// The benchmark of `tests/corpus`; what it prints.
 pub(crate) fn benchmark(workspace: &Workspace, arguments: &[&str]) -> Result<String> {
-    let mut command = workspace.cargo();
-    command
-        .args([
-            "bench",
-            "--profile",
-            "measure",
-            "--package",
-            "postern-tests-corpus",
-            "--bench",
-            "engine",
-            "--",
-        ])
+    let output = Command::new(program(workspace)?)
         .args(arguments)
-        .stderr(Stdio::inherit());
-    let output = command.output().context("cannot start cargo")?;
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot start the benchmark")?;
     ensure!(output.status.success(), "the benchmark failed: {}", output.status);
     String::from_utf8(output.stdout).context("the benchmark printed no text")
+}
+
+/// The benchmark's program, built.
+pub(crate) fn program(workspace: &Workspace) -> Result<PathBuf> {
+    let mut command = workspace.cargo();
+    command
+        .args(["build", "--profile", "measure", "--package", "postern-tests-corpus", "--bench", "engine"])
+        .args(["--message-format", "json-render-diagnostics"])
+        .stderr(Stdio::inherit());
+    let output = command.output().context("cannot start cargo")?;
+    ensure!(output.status.success(), "the benchmark does not build: {}", output.status);
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message.pointer("/target/name").is_some_and(|name| name == "engine"))
+        .find_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
+        .context("cargo did not say where the benchmark is")
 }
 
 /// The filter that does nothing, built as ours is.

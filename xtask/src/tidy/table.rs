@@ -64,10 +64,16 @@ pub(super) const TABLE: &[Row] = &[
         why: "the module is small and knows only resolved bundles",
     },
     Row {
+        folder: "filter/component",
+        may: May::Only(&["policy/core", "policy/wire"]),
+        never: &["tokio", "kube", "wasmtime", "hyper", "proxy-wasm", "postern-policy-lang"],
+        why: "the other door: as small as the filter, and without anything of it",
+    },
+    Row {
         folder: "filter/module",
         may: May::Only(&[]),
         never: &["tokio", "kube", "wasmtime", "hyper"],
-        why: "it holds the module's bytes, which its build script makes by running cargo",
+        why: "it holds the guests' bytes, which its build script makes by running cargo",
     },
     Row {
         folder: "host/vm",

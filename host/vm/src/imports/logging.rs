@@ -1,5 +1,6 @@
 //! Log lines and the clock.
 
+use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::Level;
@@ -42,11 +43,18 @@ fn log(guest: &mut Guest<'_>, level: u32, line: Span) -> Answer {
     Ok(())
 }
 
-/// Passes a guest's line on to `tracing`.
-pub(crate) fn emit(host: &mut Host, level: Level, line: &[u8]) {
-    let line = String::from_utf8_lossy(line.get(..MAX_LINE).unwrap_or(line));
-    let line = line.trim_end();
-    let plugin = host.plugin.name.as_str();
+/// Passes a guest's line on to `tracing`, and keeps what says why it fails.
+pub(crate) fn emit(host: &mut Host, level: Level, text: &[u8]) {
+    let text = line(&host.plugin.name, level, text);
+    if level <= Level::WARN {
+        host.log.keep(text.trim_end());
+    }
+}
+
+/// Passes a line of a plugin on to `tracing`.
+pub(crate) fn line<'a>(plugin: &str, level: Level, line: &'a [u8]) -> Cow<'a, str> {
+    let text = String::from_utf8_lossy(line.get(..MAX_LINE).unwrap_or(line));
+    let line = text.trim_end();
     match level {
         Level::ERROR => tracing::error!(target: "guest", plugin, "{line}"),
         Level::WARN => tracing::warn!(target: "guest", plugin, "{line}"),
@@ -54,9 +62,7 @@ pub(crate) fn emit(host: &mut Host, level: Level, line: &[u8]) {
         Level::DEBUG => tracing::debug!(target: "guest", plugin, "{line}"),
         Level::TRACE => tracing::trace!(target: "guest", plugin, "{line}"),
     }
-    if level <= Level::WARN {
-        host.log.keep(line);
-    }
+    text
 }
 
 /// The most detailed level that anyone listens to.

@@ -10,8 +10,8 @@ use crate::property;
 
 type C<'a> = Caller<'a, Host>;
 
-/// A property's path is some words.
-const MAX_PATH: u32 = 1024;
+/// A property's path is some words. As much is cleared for each call.
+const MAX_PATH: u32 = 256;
 
 pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     linker.func_wrap(

@@ -69,7 +69,7 @@ pub(crate) const READERS: &[Reader] = &[
     any("Express, serve-static on Windows", |path| {
         Some(merge(&dots(&backslash(&decode_all(&before(path, b"#"))?))))
     }),
-    any("Node, new URL(url, base)", |path| whatwg(path)),
+    any("Node, new URL(url, base)", whatwg),
     any("Node, new URL(url, base), then decodeURIComponent", |path| decode_all(&whatwg(path)?)),
     any("Node, url.parse", |path| Some(before(&backslash(path), b"#"))),
     any("Go, r.URL.Path", |path| decode_all(&rooted(path))),
@@ -86,7 +86,7 @@ pub(crate) const READERS: &[Reader] = &[
     any("PHP, PATH_INFO behind nginx", |path| nginx(path, true)),
     any("gunicorn, WSGI", |path| decode_all(&before(path, b"#"))),
     any("werkzeug", |path| Some(merge(&decode_all(&before(path, b"#"))?))),
-    any("Starlette", |path| decode_all(path)),
+    any("Starlette", decode_all),
     any("yarl, aiohttp", |path| Some(dots(&unreserved(&before(path, b"#"))))),
     any("Rails", |path| decode_all(&merge(path))),
     any("lighttpd, url-normalize", |path| Some(dots(&merge(&backslash(&slashes(&unreserved(path))))))),

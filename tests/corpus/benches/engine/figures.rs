@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use postern_host_vm::Module;
 use serde_json::{Value, json};
 
-use crate::meter::{Count, Meter};
+use crate::clock;
+use crate::meter::{self, Count, Meter};
 use crate::native::Native;
 use crate::rules::{SHAPES, Shape};
 use crate::vm::{self, Guest};
@@ -14,7 +15,10 @@ use crate::world::Set;
 /// How many rules there are.
 pub(crate) const SIZES: [usize; 5] = [1, 10, 100, 1_000, 10_000];
 const TURNS: usize = 15;
-const REQUESTS: usize = 2_000;
+/// A turn is so many times so many requests, or what can be done in this time.
+const SETS: usize = 2_048;
+const SET: usize = 32;
+const TIME: Duration = Duration::from_millis(20);
 
 fn figure(what: &str, set: &Set, unit: &str, value: f64, at_most: Option<f64>) -> Value {
     let (shape, rules) = (set.shape.name(), set.rules);
@@ -25,20 +29,23 @@ fn figure(what: &str, set: &Set, unit: &str, value: f64, at_most: Option<f64>) -
 struct Subject {
     set: Set,
     native: Native,
-    guest: Guest,
+    /// Where the filter takes the bundle.
+    guest: Option<Guest>,
     in_core: Vec<Duration>,
     in_vm: Vec<Duration>,
 }
 
 impl Subject {
     fn new(set: Set, module: &Module) -> Self {
-        let (native, guest) = (Native::new(&set), Guest::new(module, &set));
+        let (native, guest) = (Native::new(&set), guest(module, &set));
         Self { set, native, guest, in_core: Vec::new(), in_vm: Vec::new() }
     }
 
     fn turn(&mut self) {
         self.in_core.push(each(&self.set, |path| self.native.request(path)));
-        self.in_vm.push(each(&self.set, |path| self.guest.request(path)));
+        if let Some(guest) = &mut self.guest {
+            self.in_vm.push(each(&self.set, |path| guest.request(path)));
+        }
     }
 
     fn figures(mut self, module: &Module) -> Vec<Value> {
@@ -54,12 +61,17 @@ impl Subject {
             figure("request in the VM", set, "ns", median(&mut self.in_vm), large.then_some(1_500.0)),
         ];
         if large {
-            let mut loads: Vec<Duration> = (0..3).map(|_| Guest::new(module, set).load).collect();
+            let mut loads: Vec<Duration> =
+                (0..3).filter_map(|_| guest(module, set)).map(|guest| guest.load).collect();
             figures.push(figure("bundle loaded in the VM", set, "ms", median(&mut loads) / 1e6, Some(300.0)));
         }
-        figures.extend(metered(set));
         figures
     }
+}
+
+fn guest(module: &Module, set: &Set) -> Option<Guest> {
+    let (shape, rules) = (set.shape.name(), set.rules);
+    Guest::new(module, set).inspect_err(|error| eprintln!("{shape}, {rules} rules: {error}")).ok()
 }
 
 /// Everything.
@@ -71,15 +83,23 @@ pub(crate) fn all() -> Value {
         subjects.iter_mut().for_each(Subject::turn);
     }
     for subject in &mut subjects {
-        subject.in_core.remove(0);
-        subject.in_vm.remove(0);
+        for samples in [&mut subject.in_core, &mut subject.in_vm] {
+            samples.drain(..samples.len().min(1));
+        }
     }
-    Value::Array(subjects.into_iter().flat_map(|subject| subject.figures(&module)).collect())
+    let mut figures: Vec<Value> = subjects.into_iter().flat_map(|subject| subject.figures(&module)).collect();
+    figures.extend(counted());
+    Value::Array(figures)
 }
 
 /// Only what is the same in every run.
 pub(crate) fn counts() -> Value {
-    Value::Array(sets().iter().flat_map(metered).collect())
+    Value::Array(counted())
+}
+
+fn counted() -> Vec<Value> {
+    let module = meter::module();
+    sets().iter().flat_map(|set| metered(&module, set)).collect()
 }
 
 fn sets() -> Vec<Set> {
@@ -88,8 +108,8 @@ fn sets() -> Vec<Set> {
     curve.into_iter().chain(others.map(|shape| Set::new(shape, 10_000))).collect()
 }
 
-fn metered(set: &Set) -> Vec<Value> {
-    let mut meter = Meter::new(set);
+fn metered(module: &wasmtime::Module, set: &Set) -> Vec<Value> {
+    let mut meter = Meter::new(module, set);
     // What is made on first use has been made when the second pass comes.
     for path in &set.paths {
         meter.request(path);
@@ -102,6 +122,7 @@ fn metered(set: &Set) -> Vec<Value> {
         figure("fuel of a request, mean", set, "", mean, Some(15_000.0)),
         figure("fuel of a request, most", set, "", most(|count| count.fuel), None),
         figure("host crossings of a request", set, "", most(|count| count.crossings), Some(10.0)),
+        figure("allocations for what the host answers", set, "", most(|count| count.allocations), None),
     ];
     if set.rules == 10_000 {
         figures.push(figure("memory of the VM", set, "MiB", memory, Some(16.0)));
@@ -109,13 +130,18 @@ fn metered(set: &Set) -> Vec<Value> {
     figures
 }
 
-/// Nanoseconds for each request.
+/// What each request takes of the processor; as many as there is time for.
 fn each(set: &Set, mut request: impl FnMut(&str)) -> Duration {
-    let start = Instant::now();
-    for path in set.paths.iter().cycle().take(REQUESTS) {
-        request(path);
+    let (start, cpu) = (Instant::now(), clock::spent());
+    let mut done = 0;
+    for paths in set.paths.chunks(SET).cycle().take(SETS) {
+        paths.iter().for_each(|path| request(path));
+        done += u32::try_from(paths.len()).expect("they are few");
+        if start.elapsed() > TIME {
+            break;
+        }
     }
-    start.elapsed() / u32::try_from(REQUESTS).expect("they are few")
+    (clock::spent() - cpu) / done
 }
 
 /// In nanoseconds.

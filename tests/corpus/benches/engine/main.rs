@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
 #![allow(clippy::print_stdout, reason = "the result is what it prints")]
 
+mod clock;
 mod figures;
 mod meter;
 mod native;
@@ -24,8 +25,10 @@ fn main() {
     if let Some(folder) = after("--write") {
         write(Path::new(folder));
     } else if let Some(what) = after("--repeat") {
-        let times = after("--times").and_then(|text| text.parse().ok()).unwrap_or(0);
-        repeat(what, times);
+        let number = |name| after(name).and_then(|text| text.parse().ok()).expect("expected a number");
+        let shape = rules::SHAPES.into_iter().find(|shape| Some(shape.name()) == after("--shape"));
+        let set = Set::new(shape.expect("expected a shape"), number("--rules"));
+        repeat(what, &set, number("--times"));
     } else if arguments.iter().any(|argument| argument == "--counts") {
         println!("{}", figures::counts());
     } else {
@@ -50,16 +53,15 @@ fn write(folder: &Path) {
 }
 
 /// Does one thing so many times, for whoever counts instructions from outside.
-fn repeat(what: &str, times: usize) {
-    let set = Set::new(Shape::Segment, 1_000);
+fn repeat(what: &str, set: &Set, times: usize) {
     let paths = set.paths.iter().cycle().take(times);
     match what {
         "decide" => {
-            let mut native = native::Native::new(&set);
+            let mut native = native::Native::new(set);
             paths.for_each(|path| native.request(path));
         }
         "request" => {
-            let mut guest = vm::Guest::new(&vm::module(), &set);
+            let mut guest = vm::Guest::new(&vm::module(), set).expect("the filter takes the bundle");
             paths.for_each(|path| guest.request(path));
         }
         other => panic!("expected decide or request, not {other}"),

@@ -20,8 +20,10 @@ const FIRST_REQUEST: i32 = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Count {
     pub(crate) fuel: u64,
-    /// Calls into the guest, calls of the host, and the guest's allocations for what the host answers.
+    /// Calls into the guest, and calls of the host.
     pub(crate) crossings: u64,
+    /// In the guest, for what the host answers.
+    pub(crate) allocations: u64,
 }
 
 /// What the imports see.
@@ -31,6 +33,7 @@ struct Host {
     headers: Vec<u8>,
     context: i32,
     crossings: u64,
+    allocations: u64,
     metrics: i32,
 }
 
@@ -41,16 +44,21 @@ pub(crate) struct Meter {
     next: i32,
 }
 
+/// The module, compiled so that it counts. That takes a second, and every meter shares it.
+pub(crate) fn module() -> Module {
+    let mut config = Config::new();
+    config.consume_fuel(true);
+    let engine = Engine::new(&config).expect("wasmtime runs here");
+    Module::new(&engine, FILTER_WASM).expect("the module compiles")
+}
+
 impl Meter {
-    pub(crate) fn new(set: &Set) -> Self {
-        let mut config = Config::new();
-        config.consume_fuel(true);
-        let engine = Engine::new(&config).expect("wasmtime runs here");
-        let module = Module::new(&engine, FILTER_WASM).expect("the module compiles");
+    pub(crate) fn new(module: &Module, set: &Set) -> Self {
+        let engine = module.engine();
         let host = Host { bundle: set.bundle.clone(), ..Host::default() };
-        let mut store = Store::new(&engine, host);
+        let mut store = Store::new(engine, host);
         store.set_fuel(FUEL).expect("fuel is on");
-        let instance = linker(&engine, &module).instantiate(&mut store, &module).expect("it starts");
+        let instance = linker(engine, module).instantiate(&mut store, module).expect("it starts");
         let size = i32::try_from(set.bundle.len()).expect("bundles are small");
         let mut this = Self { store, instance, next: FIRST_REQUEST };
         this.call("_initialize", 0, &[]);
@@ -83,11 +91,16 @@ impl Meter {
         self.call("proxy_on_log", id, &[id]);
         self.call("proxy_on_delete", id, &[id]);
         let after = self.count();
-        Count { fuel: before.fuel - after.fuel, crossings: after.crossings - before.crossings }
+        Count {
+            fuel: before.fuel - after.fuel,
+            crossings: after.crossings - before.crossings,
+            allocations: after.allocations - before.allocations,
+        }
     }
 
     fn count(&self) -> Count {
-        Count { fuel: self.store.get_fuel().expect("fuel is on"), crossings: self.store.data().crossings }
+        let Host { crossings, allocations, .. } = *self.store.data();
+        Count { fuel: self.store.get_fuel().expect("fuel is on"), crossings, allocations }
     }
 
     /// Calls an export, if there is one of that name.
@@ -185,7 +198,7 @@ fn hand_over(caller: &mut Caller<'_, Host>, bytes: &[u8], at: i32, size: i32) ->
     };
     let length = i32::try_from(bytes.len()).expect("answers are small");
     let mut place = [Val::I32(0)];
-    caller.data_mut().crossings += 1;
+    caller.data_mut().allocations += 1;
     allocate.call(&mut *caller, &[Val::I32(length)], &mut place).expect("the guest has memory");
     let place = place.first().and_then(Val::i32).expect("a pointer");
     write(caller, place, bytes);

@@ -1,9 +1,9 @@
-//! The proxy-wasm module, in wasmtime.
+//! Guests in wasmtime, as the proxy runs them: the proxy-wasm module and the component.
 
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use postern_filter_module::{CONNECTION_ROOT_ID, FILTER_WASM, HTTP_ROOT_ID};
+use postern_filter_module::{COMPONENT_WASM, CONNECTION_ROOT_ID, FILTER_WASM, HTTP_ROOT_ID};
 use postern_host_vm::{
     ConnectionInfo, ConnectionOutcome, Direction as VmDirection, Engine as VmEngine, Headers, Limits,
     MetricsStore, Module, Plugin, RequestOutcome, Vm,
@@ -15,17 +15,27 @@ use super::native::{bundle, ends};
 use super::{Decided, Engine};
 use crate::case::{Case, Observed, Scenario};
 
-/// The very module that Envoy loads, run by `host/vm`. One instance runs the whole corpus, so every scenario is
-/// also a change of configuration.
+/// A guest run by `host/vm`. One instance runs the whole corpus, so every scenario is also a change of configuration.
 pub struct WasmEngine {
+    name: &'static str,
     vm: Vm,
 }
 
 impl WasmEngine {
-    /// Compiles the module and starts an instance.
-    pub fn new() -> anyhow::Result<Self> {
+    /// The very module that Envoy loads.
+    pub fn module() -> anyhow::Result<Self> {
+        Self::new("wasm", FILTER_WASM)
+    }
+
+    /// The other door to the same core: the component of `wit/`.
+    pub fn component() -> anyhow::Result<Self> {
+        Self::new("component", COMPONENT_WASM)
+    }
+
+    /// Compiles the guest and starts an instance.
+    fn new(name: &'static str, guest: &[u8]) -> anyhow::Result<Self> {
         let engine = VmEngine::new(Limits::default()).context("the engine does not start")?;
-        let module = Module::compile(&engine, FILTER_WASM).context("the module does not compile")?;
+        let module = Module::compile(&engine, guest).context("the guest does not compile")?;
         let plugin = Plugin {
             name: "postern".to_owned(),
             vm_id: "corpus".to_owned(),
@@ -33,13 +43,13 @@ impl WasmEngine {
             http_root: HTTP_ROOT_ID.to_owned(),
         };
         let vm = Vm::new(&module, Arc::new(plugin), Arc::new(MetricsStore::new()))?;
-        Ok(Self { vm })
+        Ok(Self { name, vm })
     }
 }
 
 impl Engine for WasmEngine {
     fn name(&self) -> &'static str {
-        "wasm"
+        self.name
     }
 
     fn load(&mut self, scenario: &Scenario) -> anyhow::Result<()> {

@@ -89,7 +89,11 @@ pub(super) fn bootstrap(
     });
     let filters: Vec<Value> = network.into_iter().chain([manager]).collect();
     let endpoints = json!([{"lb_endpoints": [{"endpoint": {"address": address(upstream)}}]}]);
+    // Envoy refuses an expression of more than 100 instructions, unless it is told otherwise.
+    let runtime =
+        json!({"name": "bench", "static_layer": {"re2.max_program_size.error_level": 1_000_000_000}});
     json!({
+        "layered_runtime": {"layers": [runtime]},
         "static_resources": {
             "listeners": [{"address": address(listen), "filter_chains": [{"filters": filters}]}],
             "clusters": [{"name": "u", "load_assignment": {"cluster_name": "u", "endpoints": endpoints}}],

@@ -38,9 +38,13 @@ pub(super) fn tables(results: &Results) -> String {
 fn in_process(figures: &[Figure]) -> String {
     let mut out = "| what | paths | rules | figure | at most |\n|---|---|---|---|---|\n".to_owned();
     for Figure { what, shape, rules, unit, value, at_most } in figures {
-        let digits = usize::from(*value < 100.0 && value.fract() != 0.0);
+        let value = match value {
+            Some(value) if *value < 100.0 && value.fract() != 0.0 => format!("{value:.1}"),
+            Some(value) => format!("{value:.0}"),
+            None => "not loaded".to_owned(),
+        };
         let most = at_most.map(|most| format!("{most} {unit}")).unwrap_or_default();
-        let row = format!("| {what} | {shape} | {rules} | {value:.digits$} {unit} | {} |", most.trim_end());
+        let row = format!("| {what} | {shape} | {rules} | {value} {unit} | {} |", most.trim_end());
         // Writing to a string does not fail.
         let _ = writeln!(out, "{}", row.replace("  |", " |"));
     }

@@ -20,6 +20,8 @@ pub(super) const SIZES: [u32; 5] = [1, 10, 100, 1_000, 10_000];
 const HTTP: &str = "postern.http";
 const CONNECTION: &str = "postern.connection";
 const TURN: Duration = Duration::from_secs(1);
+/// How many characters of a refusal are shown.
+const REASON: usize = 120;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -75,7 +77,7 @@ pub(super) fn measure(
                 subject.url.replace_range(end.., &path);
                 (Some(subject), None)
             }
-            Err(error) => (None, Some(format!("{error:#}"))),
+            Err(error) => (None, Some(error.to_string())),
         };
         rows.push((subject, Measured { kind, rules, micros: Vec::new(), memory: 0, failure }));
         anyhow::Ok(())
@@ -141,6 +143,8 @@ fn start(ground: &Ground, name: &str, network: Option<Value>, http: Option<Value
         .output()
         .context("cannot start Envoy")?;
     let said = String::from_utf8_lossy(&output.stderr);
-    let said: String = said.lines().last().unwrap_or_default().chars().take(200).collect();
-    Err(error.context(said))
+    // The expression comes first, the reason last.
+    let said: Vec<char> = said.trim().chars().collect();
+    let end: String = said.iter().skip(said.len().saturating_sub(REASON)).collect();
+    Err(error.context(format!("... {end}")))
 }
