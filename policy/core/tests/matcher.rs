@@ -10,7 +10,7 @@ use postern_policy_core::endpoint::{
     Action, Audit, DirectionPolicy, EndpointPolicy, Flow, Peers, Ports, Rule, Tier,
 };
 use postern_policy_core::http::{HeaderMatch, HttpMatch, HttpMatcher, HttpRule, Request};
-use postern_policy_core::identity::{IdentityId, TableBuilder};
+use postern_policy_core::identity::{AddressTable, IdentityId};
 use postern_policy_core::matcher::{MOST_CANDIDATES, NEAREST_AMONG};
 use postern_policy_core::pattern::Pattern;
 use postern_policy_core::policy::{Direction, RuleId};
@@ -30,17 +30,10 @@ fn set(policy: &DirectionPolicy) -> PolicySet {
         egress: DirectionPolicy::default(),
         audit: Audit { ingress: Some(policy.clone()), egress: None },
     };
-<<<<<<< HEAD
-    let mut table = TableBuilder::default();
-    for peer in 1..=250 {
-        table.insert(address(peer).into(), IdentityId(peer));
-    }
-=======
     let table = AddressTable::from_iter((1..=250).map(|peer| (address(peer).into(), IdentityId(peer))));
->>>>>>> main
     let direction = Some(Attached::To(Direction::Ingress));
     let attachment = Attachment { direction, endpoint: Some(name), ..Attachment::default() };
-    PolicySet::new(vec![endpoint], table.build(), attachment).unwrap()
+    PolicySet::new(vec![endpoint], table, attachment).unwrap()
 }
 
 fn address(peer: u32) -> IpAddr {

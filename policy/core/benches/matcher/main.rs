@@ -16,7 +16,7 @@ use postern_policy_core::endpoint::{
     Action, Audit, DirectionPolicy, EndpointPolicy, Peers, Ports, Rule, Tier,
 };
 use postern_policy_core::http::{HttpMatch, HttpMatcher, HttpRule, Request};
-use postern_policy_core::identity::{IdentityId, TableBuilder};
+use postern_policy_core::identity::{AddressTable, IdentityId};
 use postern_policy_core::pattern::Pattern;
 use postern_policy_core::policy::{Direction, RuleId};
 use postern_policy_core::port::{PortRange, Protocol, ProtocolMatch};
@@ -175,15 +175,10 @@ fn set(sources: &[String]) -> PolicySet {
         egress: DirectionPolicy::default(),
         audit: Audit::default(),
     };
-<<<<<<< HEAD
-    let mut table = TableBuilder::default();
-    table.insert(IpAddr::from([10, 0, 0, 1]).into(), IdentityId(300));
-=======
     let table = AddressTable::from_iter([(IpAddr::from([10, 0, 0, 1]).into(), IdentityId(300))]);
->>>>>>> main
     let direction = Some(Attached::To(Direction::Ingress));
     let attachment = Attachment { direction, endpoint: Some(name), ..Attachment::default() };
-    PolicySet::new(vec![endpoint], table.build(), attachment).expect("a set")
+    PolicySet::new(vec![endpoint], table, attachment).expect("a set")
 }
 
 fn to_float(count: usize) -> f64 {
