@@ -3,8 +3,8 @@
 /// How many candidates are verified for one reading of a path.
 pub const MOST_CANDIDATES: u32 = 1024;
 /// How many bytes are gone through for one request, all readings together; a candidate counts as its value and
-/// some more. A hundred rules can be held against the longest path.
-pub(super) const MOST_BYTES: usize = 1 << 20;
+/// some more. Forty rules can be held against the longest path, a thousand against one of 300 bytes.
+pub(super) const MOST_BYTES: usize = 384 << 10;
 /// What a candidate costs apart from its value.
 const CANDIDATE: usize = 64;
 /// What compiling an expression counts for that the memory budget has no room for: about what it takes.

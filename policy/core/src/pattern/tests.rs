@@ -69,3 +69,19 @@ fn cost_is_bounded_before_anything_is_matched() {
     let nested = format!("{}a{}", "(".repeat(1_000), ")".repeat(1_000));
     assert!(matches!(Pattern::parse(&nested), Err(PatternError::Syntax(_))));
 }
+
+#[test]
+fn expressions_that_people_write_become_small_tables() {
+    for source in [
+        "/.*/svc000000-[a-z]+/.*/details",
+        "/.*/svc000003-[a-z]+/.*/details",
+        "/api/v[0-9]+/[^/]+/items/.*",
+        ".*/needle/.*/and/.*/more",
+        "/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}/x(/.*)?",
+        "/public(\\?.*)?",
+    ] {
+        let automaton = Automaton::compile(source).unwrap();
+        assert!(matches!(automaton, Automaton::Table(_)), "{source}: {} bytes", automaton.memory());
+        assert!(automaton.memory() < 4096, "{source}: {} bytes", automaton.memory());
+    }
+}
