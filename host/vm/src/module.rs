@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use wasmtime::InstancePre;
 
+use crate::cache::ModuleCache;
 use crate::engine::Engine;
 use crate::host::Host;
 use crate::imports;
 use crate::shared::SharedData;
+use crate::spare::Spare;
 
 /// How the guest is addressed: one module serves connections and requests under two root ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,7 @@ pub struct Module {
     pub(crate) engine: Engine,
     pub(crate) pre: InstancePre<Host>,
     pub(crate) shared: Arc<SharedData>,
+    pub(crate) spare: Arc<Spare>,
 }
 
 /// The module cannot be used as a filter.
@@ -58,16 +61,32 @@ impl Module {
     /// # Errors
     /// When it is not a proxy-wasm module that this host can run.
     pub fn compile(engine: &Engine, bytes: &[u8]) -> Result<Self, CompileError> {
-        let module = wasmtime::Module::from_binary(engine.wasm(), bytes)
-            .map_err(|error| CompileError::NotWasm(format!("{error:#}")))?;
+        Self::link(engine, &from_binary(engine, bytes)?)
+    }
+
+    /// The same, by way of a cache: takes milliseconds where the module is in it, and it is in it afterwards.
+    ///
+    /// # Errors
+    /// When it is not a proxy-wasm module that this host can run. What is wrong with the cache is only logged.
+    pub fn cached(engine: &Engine, bytes: &[u8], cache: &ModuleCache) -> Result<Self, CompileError> {
+        if let Some(module) = cache.get(engine, bytes) {
+            return Self::link(engine, &module);
+        }
+        let compiled = from_binary(engine, bytes)?;
+        cache.put(engine, bytes, &compiled);
+        // The stored one is mapped from its file, where the compiled one holds memory of its own.
+        Self::link(engine, &cache.get(engine, bytes).unwrap_or(compiled))
+    }
+
+    fn link(engine: &Engine, module: &wasmtime::Module) -> Result<Self, CompileError> {
         for alternatives in REQUIRED {
             if !alternatives.iter().any(|name| module.get_export(name).is_some()) {
                 return Err(CompileError::MissingExport(alternatives.first().copied().unwrap_or_default()));
             }
         }
         let linker = imports::linker(engine.wasm()).map_err(|e| CompileError::WrongType(format!("{e:#}")))?;
-        let pre = linker.instantiate_pre(&module).map_err(|error| unlinkable(&error))?;
-        Ok(Self { engine: engine.clone(), pre, shared: Arc::default() })
+        let pre = linker.instantiate_pre(module).map_err(|error| unlinkable(&error))?;
+        Ok(Self { engine: engine.clone(), pre, shared: Arc::default(), spare: Arc::default() })
     }
 
     /// The engine that compiled it.
@@ -75,6 +94,11 @@ impl Module {
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
+}
+
+fn from_binary(engine: &Engine, bytes: &[u8]) -> Result<wasmtime::Module, CompileError> {
+    wasmtime::Module::from_binary(engine.wasm(), bytes)
+        .map_err(|error| CompileError::NotWasm(format!("{error:#}")))
 }
 
 /// Exports that must be there, each with the names that it may have. A module without `proxy_on_request_headers` would

@@ -1,12 +1,15 @@
 //! Guests that behave and guests that do not.
 
+mod cache;
 mod calls;
 mod configure;
 mod connections;
 mod faults;
 mod guests;
+mod limits;
 mod load;
 mod requests;
+mod spares;
 
 use std::sync::Arc;
 use std::time::Duration;
