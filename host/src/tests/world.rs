@@ -95,6 +95,7 @@ pub(super) fn config(upstream: SocketAddr, protocol: Protocol) -> ProxyConfig {
             http_root: "requests".into(),
         },
         module: wat::parse_str(GUEST).unwrap().into(),
+        module_cache: None,
         guest_limits: GuestLimits::default(),
         // Stopping a proxy blocks the test's thread, and with it the clients that should close.
         limits: ProxyLimits { drain: Duration::from_millis(200), ..ProxyLimits::default() },

@@ -56,7 +56,8 @@ fn get(from: IpAddr, to: SocketAddr, path: &str) -> RawOutcome {
 /// A request that the trapping module traps on.
 fn trap(to: SocketAddr, path: &str) -> RawOutcome {
     let request = Request::new("GET", path).header("host", "app1").header("x-must-not", "1");
-    let request = (0..=TRAPPING_HEADERS).fold(request, |request, index| request.header(format!("x-{index}"), "1"));
+    let request =
+        (0..=TRAPPING_HEADERS).fold(request, |request, index| request.header(format!("x-{index}"), "1"));
     RawClient::request(APP2, to, &request.to_bytes(), SOON)
 }
 
@@ -164,7 +165,12 @@ fn a_trap_lets_nothing_through_and_a_reload_recovers() {
             }
         }
         world.saw_exactly(controls);
-        for (name, value) in envoy.stats("").unwrap().iter().filter(|(name, _)| name.contains("wasm.") && !name.contains("wasmcustom")) {
+        for (name, value) in envoy
+            .stats("")
+            .unwrap()
+            .iter()
+            .filter(|(name, _)| name.contains("wasm.") && !name.contains("wasmcustom"))
+        {
             println!("envoy, {policy}: {name} {value}");
         }
     }
@@ -200,7 +206,10 @@ fn a_module_without_enough_memory_lets_nothing_through() {
         world.saw_exactly(controls);
     }
     println!("envoy, memory that grows by at most\n{}", outcomes.join("\n"));
-    assert!(outcomes.iter().any(|outcome| outcome.contains("503")), "no cap was hit by a request: {outcomes:#?}");
+    assert!(
+        outcomes.iter().any(|outcome| outcome.contains("503")),
+        "no cap was hit by a request: {outcomes:#?}"
+    );
 }
 
 #[test]

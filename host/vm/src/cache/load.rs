@@ -1,5 +1,8 @@
 //! The one place where stored bytes become code.
-#![allow(unsafe_code, reason = "wasmtime cannot check machine code, so loading it is a promise of the caller")]
+#![allow(
+    unsafe_code,
+    reason = "wasmtime cannot check machine code, so loading it is a promise of the caller"
+)]
 
 use std::fs::File;
 

@@ -65,7 +65,8 @@ fn vms_with_different_configurations_never_get_each_others_spare() {
 #[test]
 fn without_a_spare_the_next_call_makes_an_instance() {
     let limits = Limits { memory_bytes: 4 << 20, spare: false, ..Limits::default() };
-    let module = Module::compile(&Engine::new(limits).unwrap(), &wat::parse_str(counting()).unwrap()).unwrap();
+    let module =
+        Module::compile(&Engine::new(limits).unwrap(), &wat::parse_str(counting()).unwrap()).unwrap();
     let metrics = Arc::new(MetricsStore::new());
     let mut vm = Vm::new(&module, plugin(), metrics.clone()).unwrap();
     vm.configure("good".into()).unwrap();
@@ -79,7 +80,9 @@ fn without_a_spare_the_next_call_makes_an_instance() {
 fn a_new_connection_for_every_request_does_not_hide_that_requests_fail() {
     let mut vm = start(&obedient());
     vm.configure("good".into()).unwrap();
-    let from = |port: u16| ConnectionInfo::new(([10, 0, 0, 1], port).into(), info().destination(), Direction::Inbound);
+    let from = |port: u16| {
+        ConnectionInfo::new(([10, 0, 0, 1], port).into(), info().destination(), Direction::Inbound)
+    };
     for _ in 0..10 {
         assert!(vm.on_connection(from(1)).is_ok());
         assert!(matches!(request(&mut vm, "/t"), Err(Fault::Trapped(_))));

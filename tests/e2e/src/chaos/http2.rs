@@ -31,7 +31,9 @@ pub(super) fn request(
     // Refused while it is sent: the answer is still to be read.
     let _ = stream.write_all(&bytes);
     loop {
-        let Some((kind, payload)) = frame(&mut stream, end) else { return (Instant::now() < end).then_some(false) };
+        let Some((kind, payload)) = frame(&mut stream, end) else {
+            return (Instant::now() < end).then_some(false);
+        };
         match kind {
             HEADERS => {
                 // Changes of the dynamic table's size may come first.

@@ -54,7 +54,8 @@ impl Probe {
     /// On the wire of HTTP/1.1, on a connection of its own.
     #[must_use]
     pub fn http1(&self) -> Vec<u8> {
-        let mut bytes = [&self.method, &b" "[..], &self.path, b" HTTP/1.1\r\n", self.mark.field().as_bytes()].concat();
+        let mut bytes =
+            [&self.method, &b" "[..], &self.path, b" HTTP/1.1\r\n", self.mark.field().as_bytes()].concat();
         bytes.extend([b"\r\nhost: ", &self.authority[..], b"\r\nconnection: close\r\n"].concat());
         for (name, value) in &self.fields {
             bytes.extend([name, &b": "[..], value, b"\r\n"].concat());
@@ -110,9 +111,8 @@ fn of_byte(byte: u8) -> Vec<Probe> {
 #[must_use]
 pub fn sizes() -> Vec<Probe> {
     let mut probes = Vec::new();
-    let many = |count: usize| -> Headers {
-        (0..count).map(|index| (format!("x-{index}"), b"v".to_vec())).collect()
-    };
+    let many =
+        |count: usize| -> Headers { (0..count).map(|index| (format!("x-{index}"), b"v".to_vec())).collect() };
     for (mark, path) in [(Mark::Deny, "/private"), (Mark::May, "/public")] {
         for length in [8 << 10, 60 << 10, 64 << 10, 128 << 10, 1 << 20] {
             let mut value = Probe::new(&format!("a value of {length} bytes"), mark, path);

@@ -54,7 +54,13 @@ impl fmt::Display for Report {
 }
 
 /// Sends the probes, each on a connection of its own.
-pub fn storm(from: IpAddr, to: SocketAddr, upstream: &Recorder, probes: &[Probe], wire: Wire) -> Result<Report> {
+pub fn storm(
+    from: IpAddr,
+    to: SocketAddr,
+    upstream: &Recorder,
+    probes: &[Probe],
+    wire: Wire,
+) -> Result<Report> {
     let before = upstream.total();
     let mut report = Report::default();
     for (index, probe) in probes.iter().enumerate() {
@@ -66,7 +72,11 @@ pub fn storm(from: IpAddr, to: SocketAddr, upstream: &Recorder, probes: &[Probe]
         let answered = match wire {
             Wire::Http1 => {
                 let outcome = RawClient::request(from, to, &probe.http1(), PATIENCE);
-                if outcome == postern_tests_harness::RawOutcome::Timeout { None } else { Some(outcome.status() == Some(200)) }
+                if outcome == postern_tests_harness::RawOutcome::Timeout {
+                    None
+                } else {
+                    Some(outcome.status() == Some(200))
+                }
             }
             Wire::Http2 => http2::request(from, to, &probe.http2(), PATIENCE),
         };
@@ -83,7 +93,11 @@ pub fn storm(from: IpAddr, to: SocketAddr, upstream: &Recorder, probes: &[Probe]
             }
         }
         let arrived = upstream.total() - arrived;
-        ensure!(arrived == usize::from(ok), "{}: {arrived} requests arrived, answered: {answered:?}", probe.what);
+        ensure!(
+            arrived == usize::from(ok),
+            "{}: {arrived} requests arrived, answered: {answered:?}",
+            probe.what
+        );
     }
     let heads = upstream.heads();
     let new = heads.get(before..).unwrap_or_default();
@@ -94,7 +108,10 @@ pub fn storm(from: IpAddr, to: SocketAddr, upstream: &Recorder, probes: &[Probe]
     }
     let (may, controls) = (count(new, Mark::May.field()), count(new, "x-probe: control"));
     ensure!(new.len() == may + controls, "{} arrived: {may} probes and {controls} controls", new.len());
-    ensure!(may == report.passed && controls == report.controls, "{may}, {controls} at the upstream: {report}");
+    ensure!(
+        may == report.passed && controls == report.controls,
+        "{may}, {controls} at the upstream: {report}"
+    );
     Ok(report)
 }
 
