@@ -5,7 +5,7 @@
 mod directory;
 mod load;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -72,14 +72,15 @@ impl ModuleCache {
         let mut expected = String::new();
         let stored = directory::open(&self.path(key, DIGEST))?;
         stored.take(64).read_to_string(&mut expected)?;
-        let code = directory::open(&self.path(key, CODE))?;
-        if digest(&code)? != expected {
+        let mut code = Vec::new();
+        directory::open(&self.path(key, CODE))?.read_to_end(&mut code)?;
+        if hex(&Sha256::digest(&code)) != expected {
             return Err(Unusable::Digest);
         }
-        load::from_file(engine.wasm(), code).map_err(|error| Unusable::Wasmtime(format!("{error:#}")))
+        load::from_bytes(engine.wasm(), &code).map_err(|error| Unusable::Wasmtime(format!("{error:#}")))
     }
 
-    /// Under another name first: nobody reads half of it, and what is mapped already is never written to.
+    /// Under another name first: nobody reads half of it.
     fn write(&self, key: &str, extension: &str, bytes: &[u8]) -> io::Result<()> {
         let temporary = self.path(key, &format!("{extension}.{}", std::process::id()));
         let written = directory::create(&temporary).and_then(|mut file| {
@@ -146,12 +147,6 @@ fn key(engine: &Engine, wasm: &[u8]) -> String {
     engine.wasm().precompile_compatibility_hash().hash(&mut sink);
     sink.0.update(Sha256::digest(wasm));
     hex(&sink.0.finalize())
-}
-
-fn digest(mut file: &File) -> io::Result<String> {
-    let mut digest = Sha256::new();
-    io::copy(&mut file, &mut digest)?;
-    Ok(hex(&digest.finalize()))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -74,7 +74,7 @@ impl Module {
         }
         let compiled = from_binary(engine, bytes)?;
         cache.put(engine, bytes, &compiled);
-        // The stored one is mapped from its file, where the compiled one holds memory of its own.
+        // Loaded as at every later start: what was stored is shown to work.
         Self::link(engine, &cache.get(engine, bytes).unwrap_or(compiled))
     }
 

@@ -157,7 +157,11 @@ fn a_trap_lets_nothing_through_and_a_reload_recovers() {
         let patience = if recovers { SOON } else { Duration::from_secs(3) };
         for (count, path) in ["/public", "/private", "/public"].into_iter().enumerate() {
             let after = after_trap(app1, path, patience);
-            println!("envoy, {policy}, trap {} on {path}: {after:?}", count + 1);
+            let AfterTrap { trapped, until_served, recovered, .. } = &after;
+            println!(
+                "envoy, {policy}, trap {} on {path}: answered {trapped}; then {until_served:?}; served after {recovered:?}",
+                count + 1
+            );
             controls += after.served;
             assert_eq!(after.recovered.is_some(), recovers, "{after:?}\n{}", envoy.log());
             if !recovers {
@@ -181,7 +185,7 @@ fn a_module_without_enough_memory_lets_nothing_through() {
     let module = bootstrap::module().unwrap();
     let mut outcomes = Vec::new();
     // From too little to start, over too little for a large head, to enough for all.
-    for pages in [0, 1, 2, 3, 4, 6, 8, 12, 32, 64] {
+    for pages in [0, 1, 4, 32, 64] {
         let world = World::new();
         let config = world.bootstrap(&capped(&module, pages).unwrap());
         let config = bootstrap::with_large_heads(&config).unwrap();

@@ -81,7 +81,10 @@ pub fn storm(
             Wire::Http2 => http2::request(from, to, &probe.http2(), PATIENCE),
         };
         let ok = answered == Some(true);
-        report.unanswered += usize::from(answered.is_none());
+        if answered.is_none() {
+            report.unanswered += 1;
+            println!("no answer: {}", probe.what);
+        }
         match probe.mark {
             Mark::Deny => {
                 report.denied += 1;
