@@ -9,6 +9,9 @@ use super::guests::obedient;
 use super::{body, plugin, request};
 use crate::{CompileError, Engine, Limits, MetricsStore, Module, ModuleCache, UnsafeDirectory, Vm};
 
+/// What is done to a stored module, and its name.
+type Spoil = (&'static str, fn(&World));
+
 struct World {
     engine: Engine,
     wasm: Vec<u8>,
@@ -75,7 +78,7 @@ fn another_module_or_another_engine_is_not_found() {
 
 #[test]
 fn what_is_not_as_it_was_stored_is_compiled_again() {
-    let spoil: [(&str, fn(&World)); 7] = [
+    let spoil: [Spoil; 7] = [
         ("a changed byte", |world| {
             let mut bytes = fs::read(world.file("cwasm")).unwrap();
             *bytes.last_mut().unwrap() ^= 1;
