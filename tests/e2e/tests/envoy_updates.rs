@@ -1,5 +1,5 @@
 //! Updates of the filter in a real Envoy, by extension config discovery, while requests go on.
-#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::net::SocketAddr;
