@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use postern_host_vm::{Direction, Limits, Plugin};
+use postern_host_vm::{Direction, Limits, ModuleCache, Plugin};
 
 mod upstream;
 
@@ -32,6 +32,8 @@ pub struct ProxyConfig {
     pub plugin: Plugin,
     /// The filter: a proxy-wasm module, or a component of the world `postern:policy/policy`.
     pub module: Cow<'static, [u8]>,
+    /// Where the module is kept compiled; without it, each start compiles it.
+    pub module_cache: Option<ModuleCache>,
     /// Limits on the filter.
     pub guest_limits: Limits,
     /// Limits on clients and upstream.

@@ -39,6 +39,6 @@ pub use config::{
     FixedUpstream, Protocol, ProxyConfig, ProxyLimits, Transparent, Upstream, UpstreamAddressError,
 };
 pub use error::ProxyError;
-pub use postern_host_vm::{Direction, Limits as GuestLimits, Plugin};
+pub use postern_host_vm::{Direction, Limits as GuestLimits, ModuleCache, Plugin, UnsafeDirectory};
 pub use proxy::Proxy;
 pub use status::{ConfigStatus, WorkerStatus};

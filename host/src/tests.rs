@@ -4,4 +4,5 @@ mod closed;
 mod configuration;
 mod forwarding;
 mod lifetime;
+mod updates;
 mod world;

@@ -1,5 +1,6 @@
 //! `postern proxy`.
 
+mod cache;
 mod feed;
 #[cfg(feature = "cluster")]
 mod transparent;
@@ -80,6 +81,10 @@ pub(crate) struct Args {
     /// Serve /metrics, /healthz, /readyz and /config here
     #[arg(long, value_name = "ADDRESS:PORT")]
     admin: Option<SocketAddr>,
+    /// Keep the compiled filter in this folder, which must be this user's own; `none` compiles it at each start. If not
+    /// given, $XDG_CACHE_HOME/postern/modules or ~/.cache/postern/modules
+    #[arg(long, value_name = "DIR|none")]
+    module_cache: Option<PathBuf>,
     /// What is logged, such as `info` or `warn,access=info`
     #[arg(long, default_value = "info", value_name = "FILTER")]
     log: String,
@@ -142,6 +147,7 @@ impl Args {
             workers: self.workers.unwrap_or(cores),
             module: Cow::Borrowed(self.door.guest()),
             admin: self.admin,
+            module_cache: cache::open(self.module_cache.as_deref())?,
             destination: self.destination()?,
             direction: match self.direction {
                 DirectionArg::Ingress | DirectionArg::Both => Direction::Inbound,
@@ -162,6 +168,7 @@ pub(crate) fn with_filter(listen: SocketAddr, upstream: Upstream) -> ProxyConfig
         upstream,
         workers: NonZeroUsize::MIN,
         admin: None,
+        module_cache: None,
         destination: None,
         direction: Direction::Inbound,
         plugin: Plugin {

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Does what the first letter of the path says: `d`eny, `t`rap, `w`rite another path, `b`reak the path. Refuses the
-/// configuration `x`; closes connections under the configuration `c`.
+/// configuration `x`; closes connections under the configuration `c`, denies every request under `n`.
 const GUEST: &str = r#"(module
     (import "env" "proxy_get_header_map_value" (func $value (param i32 i32 i32 i32 i32) (result i32)))
     (import "env" "proxy_replace_header_map_value" (func $replace (param i32 i32 i32 i32 i32) (result i32)))
@@ -74,7 +74,7 @@ const GUEST: &str = r#"(module
             (call $check (call $replace (i32.const 0) (i32.const 0) (i32.const 5) (i32.const 16) (i32.const 10)))))
         (if (i32.eq (local.get $do) (i32.const 0x62)) (then
             (call $check (call $replace (i32.const 0) (i32.const 0) (i32.const 5) (i32.const 80) (i32.const 7)))))
-        (if (i32.eq (local.get $do) (i32.const 0x64)) (then
+        (if (i32.or (i32.eq (local.get $do) (i32.const 0x64)) (i32.eq (global.get $configuration) (i32.const 0x6e))) (then
             (call $check (call $respond (i32.const 403) (i32.const 0) (i32.const 0)
                 (i32.const 32) (i32.const 15) (i32.const 0) (i32.const 0) (i32.const -1)))
             (return (i32.const 1))))
@@ -95,6 +95,7 @@ pub(super) fn config(upstream: SocketAddr, protocol: Protocol) -> ProxyConfig {
             http_root: "requests".into(),
         },
         module: wat::parse_str(GUEST).unwrap().into(),
+        module_cache: None,
         guest_limits: GuestLimits::default(),
         // Stopping a proxy blocks the test's thread, and with it the clients that should close.
         limits: ProxyLimits { drain: Duration::from_millis(200), ..ProxyLimits::default() },

@@ -177,6 +177,7 @@ fn config() -> ProxyConfig {
             http_root: "requests".into(),
         },
         module: wat::parse_str(include_str!("guest.wat")).unwrap().into(),
+        module_cache: None,
         guest_limits: GuestLimits::default(),
         limits: ProxyLimits { drain: Duration::from_millis(200), ..ProxyLimits::default() },
     }

@@ -15,6 +15,8 @@ pub struct Limits {
     pub call_time: Duration,
     /// Wall-clock time to start an instance and to configure it.
     pub configure_time: Duration,
+    /// Whether an instance is made ahead, to take the place of one that fails. Costs its memory once, for all workers.
+    pub spare: bool,
 }
 
 impl Default for Limits {
@@ -23,6 +25,7 @@ impl Default for Limits {
             memory_bytes: 64 << 20,
             call_time: Duration::from_millis(100),
             configure_time: Duration::from_secs(10),
+            spare: true,
         }
     }
 }

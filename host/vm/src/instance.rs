@@ -129,6 +129,9 @@ impl Instance {
 
     /// Tells the guest that the client has gone.
     pub(crate) fn close(&mut self, id: u32) -> Result<(), Fault> {
+        let host = self.store.data_mut();
+        host.memory_limit.reset();
+        host.log.clear();
         self.store.set_epoch_deadline(self.limits.call);
         if let Some(close) = &self.exports.downstream_close {
             call(&mut self.store, close, id, (id, PEER_REMOTE))?;

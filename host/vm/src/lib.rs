@@ -4,7 +4,7 @@
 //! The guest is opaque and untrusted. Whatever it does (traps, loops, exhausts its memory, passes bad pointers,
 //! exits, pauses for ever) becomes a [`Fault`] of the one call it was made in; the caller denies what that call was
 //! about, and the next call finds a fresh instance. Nothing here opens a socket, reads a file other than the system's
-//! random source, or blocks beyond [`Limits`].
+//! random source and the [`ModuleCache`], or blocks beyond [`Limits`].
 //!
 //! ```text
 //! Engine ── Module ── Vm ── Instance (store, exports) ── Host (what imports see)
@@ -16,6 +16,7 @@
 //! 30 ns each) plus 5 ns for each host call.
 
 mod abi;
+mod cache;
 mod component;
 mod connection;
 mod either;
@@ -32,12 +33,14 @@ mod property;
 mod recovery;
 mod response;
 mod shared;
+mod spare;
 mod vm;
 mod wasi;
 
 #[cfg(test)]
 mod tests;
 
+pub use cache::{ModuleCache, UnsafeDirectory};
 pub use connection::{ConnectionInfo, Direction};
 pub use engine::{Engine, EngineError, Limits};
 pub use fault::{ConfigureError, Fault};

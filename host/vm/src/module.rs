@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use wasmtime::InstancePre;
 
+use crate::cache::ModuleCache;
 use crate::component::{self, Asked, PolicyPre};
 use crate::engine::Engine;
 use crate::host::Host;
 use crate::imports;
 use crate::shared::SharedData;
+use crate::spare::Spare;
 
 /// How the guest is addressed: one module serves connections and requests under two root ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,7 @@ pub struct Module {
     pub(crate) engine: Engine,
     pub(crate) code: Code,
     pub(crate) shared: Arc<SharedData>,
+    pub(crate) spare: Arc<Spare>,
 }
 
 /// What was compiled.
@@ -78,6 +81,23 @@ impl Module {
         Self::link(engine, &from_binary(engine, bytes)?)
     }
 
+    /// The same, by way of a cache: takes milliseconds where the module is in it, and it is in it afterwards. A component is compiled, always.
+    ///
+    /// # Errors
+    /// When it is nothing that this host can run. What is wrong with the cache is only logged.
+    pub fn cached(engine: &Engine, bytes: &[u8], cache: &ModuleCache) -> Result<Self, CompileError> {
+        if component::is_component(bytes) {
+            return Self::compile(engine, bytes);
+        }
+        if let Some(module) = cache.get(engine, bytes) {
+            return Self::link(engine, &module);
+        }
+        let compiled = from_binary(engine, bytes)?;
+        cache.put(engine, bytes, &compiled);
+        // Loaded as at every later start: what was stored is shown to work.
+        Self::link(engine, &cache.get(engine, bytes).unwrap_or(compiled))
+    }
+
     fn link(engine: &Engine, module: &wasmtime::Module) -> Result<Self, CompileError> {
         for alternatives in REQUIRED {
             if !alternatives.iter().any(|name| module.get_export(name).is_some()) {
@@ -90,7 +110,7 @@ impl Module {
     }
 
     fn of(engine: &Engine, code: Code) -> Self {
-        Self { engine: engine.clone(), code, shared: Arc::default() }
+        Self { engine: engine.clone(), code, shared: Arc::default(), spare: Arc::default() }
     }
 
     /// The engine that compiled it.

@@ -1,13 +1,16 @@
 //! Guests that behave and guests that do not.
 
+mod cache;
 mod calls;
 mod components;
 mod configure;
 mod connections;
 mod faults;
 mod guests;
+mod limits;
 mod load;
 mod requests;
+mod spares;
 
 use std::sync::Arc;
 use std::time::Duration;

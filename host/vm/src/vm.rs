@@ -11,13 +11,15 @@ use crate::headers::Headers;
 use crate::instance::NotTaken;
 use crate::metrics::MetricsStore;
 use crate::module::{Module, Plugin};
-use crate::recovery::Recovery;
+use crate::recovery::{Recovery, Work};
 use crate::response::RequestOutcome;
+use crate::spare::{Key, Recipe};
 
 /// A guest for one worker thread. It may move between threads, it serves one call at a time.
 ///
-/// Every [`Fault`] means "deny"; the next call meets a fresh instance that has the last good configuration. After ten
-/// faults in a row the guest is held back for some seconds and every call is [`Fault::Failed`].
+/// Every [`Fault`] means "deny"; the next call meets a fresh instance that has the last good configuration, made ahead if
+/// [`Limits::spare`](crate::Limits::spare) says so. After ten faults in a row, of connections or of requests, the guest
+/// is held back for some seconds and every call is [`Fault::Failed`].
 pub struct Vm {
     module: Module,
     plugin: Arc<Plugin>,
@@ -85,9 +87,10 @@ impl Vm {
         };
         match instance.configure(&configuration) {
             Ok(()) => {
-                self.configuration = Some(configuration);
                 self.instance = Some(instance);
-                self.recovery.success();
+                self.recovery.configured();
+                self.keep_spare(&configuration);
+                self.configuration = Some(configuration);
                 Ok(())
             }
             Err(NotTaken::Refused(reason)) => {
@@ -97,7 +100,7 @@ impl Vm {
             }
             Err(NotTaken::HalfRefused(reason)) => Err(ConfigureError::Refused { reason }),
             Err(NotTaken::Fault(fault)) => {
-                self.recovery.fault();
+                self.recovery.failed_configuration();
                 Err(fault.into())
             }
         }
@@ -112,7 +115,7 @@ impl Vm {
         if self.plugin.connection_root.is_none() {
             return Ok(ConnectionOutcome::Open(Connection { info, context: None }));
         }
-        self.with_instance(|instance| {
+        self.with_instance(Work::Connection, |instance| {
             Ok(match instance.open(&info)? {
                 Some(id) => {
                     ConnectionOutcome::Open(Connection { info, context: Some((instance.serial, id)) })
@@ -130,7 +133,7 @@ impl Vm {
     pub fn on_close(&mut self, connection: Connection) -> Result<(), Fault> {
         match (connection.context, &self.instance) {
             (Some((serial, id)), Some(instance)) if instance.serial == serial => {
-                self.with_instance(|instance| instance.close(id))
+                self.with_instance(Work::Connection, |instance| instance.close(id))
             }
             _ => Ok(()),
         }
@@ -146,7 +149,7 @@ impl Vm {
         headers: &mut Headers,
         end_of_stream: bool,
     ) -> Result<RequestOutcome, Fault> {
-        self.with_instance(|instance| instance.request(info, headers, end_of_stream))
+        self.with_instance(Work::Request, |instance| instance.request(info, headers, end_of_stream))
     }
 
     /// Whether the guest is held back because it failed again and again.
@@ -155,7 +158,7 @@ impl Vm {
         self.recovery.held_back()
     }
 
-    /// Faults since the last call that worked.
+    /// Faults of connections, or of requests if that is more, since the last such call that worked.
     #[must_use]
     pub fn consecutive_faults(&self) -> u32 {
         self.recovery.in_a_row()
@@ -167,30 +170,39 @@ impl Vm {
         self.recovery.total()
     }
 
-    /// Calls into the instance; without one, makes it first. A fault costs the instance: what state it is in is unknown.
-    fn with_instance<T>(&mut self, work: impl FnOnce(&mut Instance) -> Result<T, Fault>) -> Result<T, Fault> {
+    /// Calls into the instance; without one, gets one first. A fault costs the instance: what state it is in is unknown.
+    fn with_instance<T>(
+        &mut self,
+        kind: Work,
+        work: impl FnOnce(&mut Instance) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         if self.recovery.held_back() {
             return Err(Fault::Failed);
         }
-        if self.configuration.is_none() {
-            self.configure(Bytes::new()).map_err(|error| match error {
-                ConfigureError::Refused { .. } => Fault::NotConfigured,
-                ConfigureError::Fault(fault) => fault,
-            })?;
-        }
-        let result = self.revive().and_then(work);
+        let result = match self.revive() {
+            Ok(instance) => work(instance),
+            // Without a policy everything is denied: nothing has failed.
+            Err(Fault::NotConfigured) => return Err(Fault::NotConfigured),
+            Err(fault) => Err(fault),
+        };
         match &result {
-            Ok(_) => self.recovery.success(),
+            Ok(_) => self.recovery.success(kind),
             Err(fault) => {
                 tracing::error!(plugin = %self.plugin.name, %fault, "the filter failed and is replaced");
                 self.instance = None;
-                self.recovery.fault();
+                self.recovery.fault(kind);
             }
         }
         result
     }
 
     fn revive(&mut self) -> Result<&mut Instance, Fault> {
+        if self.configuration.is_none() {
+            self.configure(Bytes::new()).map_err(|error| match error {
+                ConfigureError::Refused { .. } => Fault::NotConfigured,
+                ConfigureError::Fault(fault) => fault,
+            })?;
+        }
         let instance = match self.instance.take() {
             Some(instance) => instance,
             None => self.replacement()?,
@@ -199,12 +211,31 @@ impl Vm {
     }
 
     fn replacement(&self) -> Result<Instance, Fault> {
-        let mut instance = self.start()?;
-        match instance.configure(self.configuration.as_ref().ok_or(Fault::NotConfigured)?) {
-            Ok(()) => Ok(instance),
-            Err(NotTaken::Refused(reason) | NotTaken::HalfRefused(reason)) => Err(Fault::NotStarted(reason)),
-            Err(NotTaken::Fault(fault)) => Err(fault),
+        let recipe = self.recipe(self.configuration.as_ref().ok_or(Fault::NotConfigured)?);
+        let spare = if self.keeps_spare() { self.module.spare.take(&recipe) } else { None };
+        spare.map_or_else(|| recipe.make(), Ok)
+    }
+
+    fn keep_spare(&self, configuration: &Bytes) {
+        // The empty configuration costs nothing to load.
+        if configuration.is_empty() {
+            self.module.spare.forget();
+        } else if self.keeps_spare() {
+            self.module.spare.keep(&self.recipe(configuration));
         }
+    }
+
+    fn keeps_spare(&self) -> bool {
+        self.module.engine.limits().spare
+    }
+
+    fn recipe(&self, configuration: &Bytes) -> Recipe {
+        let key = Key {
+            plugin: self.plugin.clone(),
+            metrics: self.metrics.clone(),
+            configuration: configuration.clone(),
+        };
+        Recipe { module: self.module.clone(), key }
     }
 
     fn start(&self) -> Result<Instance, Fault> {
