@@ -40,6 +40,7 @@ mod abi {
         pub(super) fn proxy_define_metric(kind: u32, name: *const u8, size: usize, id: *mut u32) -> u32;
         pub(super) fn proxy_increment_metric(id: u32, offset: i64) -> u32;
         pub(super) fn proxy_record_metric(id: u32, value: u64) -> u32;
+        pub(super) fn proxy_get_current_time_nanoseconds(at: *mut u64) -> u32;
     }
 }
 
@@ -76,10 +77,16 @@ pub(crate) fn property(path: &str) -> Result<Vec<u8>, u32> {
     })
 }
 
-/// Answers the request without its ever reaching the upstream. A gRPC client gets `grpc_status`.
-pub(crate) fn respond(status: u32, details: &str, body: &[u8], grpc_status: i32) -> Result<(), u32> {
-    // No headers: the empty map. The host adds the content type that goes with a text body.
-    let headers = 0_u32.to_le_bytes();
+/// Answers the request without its ever reaching the upstream. A gRPC client gets `grpc_status`. The host adds the
+/// content type that goes with a text body.
+pub(crate) fn respond(
+    status: u32,
+    details: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    grpc_status: i32,
+) -> Result<(), u32> {
+    let headers = serialised(headers);
     // SAFETY: each pointer and length are those of one living slice, and the host only reads.
     let result = unsafe {
         abi::proxy_send_local_response(
@@ -94,6 +101,30 @@ pub(crate) fn respond(status: u32, details: &str, body: &[u8], grpc_status: i32)
         )
     };
     done(result)
+}
+
+/// Headers as the ABI has them: a count, the lengths of each name and value, then each followed by a zero byte.
+fn serialised(headers: &[(&str, &str)]) -> Vec<u8> {
+    // More than four gigabytes there are not; were there, the host would refuse the map.
+    let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
+    let mut map = number(headers.len()).to_vec();
+    for (name, value) in headers {
+        map.extend(number(name.len()));
+        map.extend(number(value.len()));
+    }
+    for text in headers.iter().flat_map(|(name, value)| [name, value]) {
+        map.extend_from_slice(text.as_bytes());
+        map.push(0);
+    }
+    map
+}
+
+/// The time, in nanoseconds since the epoch. A host without a clock has none.
+pub(crate) fn now() -> Option<u64> {
+    let mut time = 0;
+    // SAFETY: `time` is a local that outlives the call.
+    done(unsafe { abi::proxy_get_current_time_nanoseconds(&raw mut time) }).ok()?;
+    Some(time)
 }
 
 /// Closes the client's connection.

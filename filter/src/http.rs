@@ -6,38 +6,39 @@ use postern_policy_core::http::Request;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, LogLevel};
 
-use crate::connection::enforce;
+use crate::enforce::{Enforcer, Outcome};
 use crate::host;
-use crate::metrics::{Metrics, Subject};
-use crate::policy::Policy;
+use crate::metrics::Subject;
 
 /// gRPC's PERMISSION_DENIED.
 const PERMISSION_DENIED: i32 = 7;
 
+/// The header by which a client can quote a denial.
+const DECISION: &str = "x-postern-decision";
+
 pub(crate) struct HttpFilter {
-    policy: Policy,
-    metrics: Rc<Metrics>,
+    enforcer: Rc<Enforcer>,
 }
 
 impl HttpFilter {
-    pub(crate) fn new(policy: Policy, metrics: Rc<Metrics>) -> Self {
-        Self { policy, metrics }
+    pub(crate) fn new(enforcer: Rc<Enforcer>) -> Self {
+        Self { enforcer }
     }
 
-    fn passes(&self) -> bool {
+    fn decide(&self) -> Outcome {
         let map = match host::request_headers() {
             Ok(map) => map,
             Err(status) => {
                 host::log(LogLevel::Error, &format!("postern: denied: no request headers: status {status}"));
-                return false;
+                return Outcome::Denied(None);
             }
         };
         let Some(request) = parse(&map) else {
             host::log(LogLevel::Error, "postern: denied: the host's header map is malformed");
-            return false;
+            return Outcome::Denied(None);
         };
-        enforce(&self.policy, &self.metrics, Subject::Request, Some(&request), |set, connection| {
-            set.request(connection, &request)
+        self.enforcer.enforce(Subject::Request, Some(&request), |set, connection, certificate| {
+            set.request_by(connection, certificate, &request)
         })
     }
 }
@@ -46,11 +47,15 @@ impl Context for HttpFilter {}
 
 impl HttpContext for HttpFilter {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
-        if self.passes() {
-            return Action::Continue;
-        }
+        let id = match self.decide() {
+            Outcome::Passes => return Action::Continue,
+            Outcome::Denied(id) => id,
+        };
+        let header = id.as_deref().map(|id| (DECISION, id));
+        let answer =
+            host::respond(403, "postern_denied", header.as_slice(), b"Access denied\r\n", PERMISSION_DENIED);
         // Where the host cannot answer, the request still gets no further.
-        if let Err(status) = host::respond(403, "postern_denied", b"Access denied\r\n", PERMISSION_DENIED) {
+        if let Err(status) = answer {
             host::log(
                 LogLevel::Error,
                 &format!("postern: could not answer a denied request: status {status}"),

@@ -1,16 +1,24 @@
 //! Metrics: how many connections and requests passed or did not, and why.
+//!
+//! The ABI has names and no labels. A label is written into the name, after a dot and before an equals sign:
+//! `postern_requests_total.verdict=deny.reason=no-match.layer=L7.direction=ingress`. Our proxy reads them out of there,
+//! and Envoy does with the `stats_tags` that docs/envoy.md has.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::fmt;
+use std::collections::hash_map::Entry;
+use std::fmt::{self, Write};
 
-use postern_policy_core::decide::{Decision, Verdict};
+use postern_policy_core::decide::{Decision, Layer, Verdict};
+use postern_policy_core::endpoint::{Action, DirectionPolicy};
+use postern_policy_core::policy::{Direction, RuleId};
+use postern_policy_core::set::{Judged, PolicySet};
 use proxy_wasm::types::MetricType;
 
 use crate::host;
 
 /// What was decided on.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subject {
     Connection,
     Request,
@@ -25,24 +33,73 @@ impl fmt::Display for Subject {
     }
 }
 
-/// What a counter counts: subject, verdict and the name of the reason, each of a closed set.
-type Key = (Subject, Verdict, &'static str);
+/// What a counter counts, each of a closed set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
+    subject: Subject,
+    verdict: Verdict,
+    reason: &'static str,
+    layer: Layer,
+    direction: Option<Direction>,
+    /// Of what is only tried: whether what is enforced lets pass as much.
+    differs: Option<bool>,
+}
 
-/// Counters, each defined when it is first needed; `None` where the host did not want it.
+impl Key {
+    fn name(&self) -> String {
+        let Self { subject, verdict, reason, layer, direction, differs } = self;
+        let audited = if differs.is_some() { "_audited" } else { "" };
+        let direction = direction.map_or_else(|| "unknown".to_owned(), |direction| direction.to_string());
+        let differs = differs.map_or_else(String::new, |differs| format!(".differs={differs}"));
+        format!(
+            "postern_{subject}s{audited}_total.verdict={verdict}.reason={reason}.layer={layer}.direction={direction}{differs}"
+        )
+    }
+}
+
+/// A counter, defined when it is first needed; `None` where the host did not want it: it still enforces.
+#[derive(Clone, Copy)]
+enum Counter {
+    Undefined,
+    Defined(Option<u32>),
+}
+
+/// Counters of decisions. There are few, so that they are found by looking at each.
 #[derive(Default)]
 pub(crate) struct Metrics {
-    counters: RefCell<HashMap<Key, Option<u32>>>,
+    counters: RefCell<Vec<(Key, Option<u32>)>>,
 }
 
 impl Metrics {
-    pub(crate) fn count(&self, subject: Subject, decision: &Decision<'_>) {
-        let key = (subject, decision.verdict, decision.reason.code());
-        let id = *self.counters.borrow_mut().entry(key).or_insert_with(|| {
-            let (subject, verdict, reason) = key;
-            let name = format!("postern_{subject}s_{verdict}_{}", reason.replace('-', "_"));
-            // A host without metrics still enforces.
-            host::metric(MetricType::Counter, &name).ok()
-        });
+    /// Counts what was decided, and what would be.
+    pub(crate) fn decided(&self, subject: Subject, judged: &Judged<'_>) {
+        let Judged { side, decision, audit } = judged;
+        let direction = side.map(|side| side.direction);
+        let key = |decision: &Decision<'_>, differs| Key {
+            subject,
+            verdict: decision.verdict,
+            reason: decision.reason.code(),
+            layer: decision.layer,
+            direction,
+            differs,
+        };
+        self.count(key(decision, None));
+        if let Some(tried) = audit {
+            let differs = (tried.verdict == Verdict::Deny) != (decision.verdict == Verdict::Deny);
+            self.count(key(tried, Some(differs)));
+        }
+    }
+
+    fn count(&self, key: Key) {
+        let mut counters = self.counters.borrow_mut();
+        let id = match counters.iter().find(|(known, _)| *known == key) {
+            Some((_, id)) => *id,
+            None => {
+                let id = host::metric(MetricType::Counter, &key.name()).ok();
+                counters.push((key, id));
+                id
+            }
+        };
         if let Some(id) = id {
             host::increment(id);
         }
@@ -52,5 +109,71 @@ impl Metrics {
         if let Ok(id) = host::metric(MetricType::Gauge, "postern_rules_quarantined") {
             host::record(id, u64::try_from(rules).unwrap_or(u64::MAX));
         }
+    }
+}
+
+/// How often a rule decided, for the first rules of a bundle.
+#[derive(Default)]
+pub(crate) struct RuleHits {
+    counters: HashMap<RuleId, Cell<Counter>>,
+}
+
+impl RuleHits {
+    /// Counters for the first `most` names.
+    pub(crate) fn of(set: &PolicySet, most: usize) -> Self {
+        let mut hits = Self::default();
+        let policies = set.endpoints().iter().flat_map(|endpoint| [&endpoint.ingress, &endpoint.egress]);
+        for id in policies.flat_map(names) {
+            if hits.counters.len() == most {
+                break;
+            }
+            if let Entry::Vacant(place) = hits.counters.entry(id.clone()) {
+                place.insert(Cell::new(Counter::Undefined));
+            }
+        }
+        hits
+    }
+
+    pub(crate) fn count(&self, rule: &RuleId) {
+        let Some(counter) = self.counters.get(rule) else { return };
+        let id = match counter.get() {
+            Counter::Defined(id) => id,
+            Counter::Undefined => {
+                let name = format!("postern_rule_hits_total.rule={}", Escaped(rule.as_str()));
+                let id = host::metric(MetricType::Counter, &name).ok();
+                counter.set(Counter::Defined(id));
+                id
+            }
+        };
+        if let Some(id) = id {
+            host::increment(id);
+        }
+    }
+}
+
+/// The names by which decisions know rules: those of HTTP rules have one for each.
+fn names(policy: &DirectionPolicy) -> impl Iterator<Item = &RuleId> {
+    policy.rules.iter().flat_map(|rule| {
+        let http = match &rule.action {
+            Action::Http(rules) => &rules[..],
+            _ => &[],
+        };
+        std::iter::once(&rule.id).chain(http.iter().map(|rule| &rule.id))
+    })
+}
+
+/// A label's value without the bytes that names are divided by, each as `%` and two digits.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in self.0.bytes() {
+            match byte {
+                b'.' | b'=' | b'%' | b' ' => write!(f, "%{byte:02X}")?,
+                0x21..=0x7e => f.write_char(char::from(byte))?,
+                _ => write!(f, "%{byte:02X}")?,
+            }
+        }
+        Ok(())
     }
 }

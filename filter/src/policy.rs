@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
 use postern_policy_core::set::PolicySet;
-use postern_policy_wire::{BundleError, Quarantined, decode};
+use postern_policy_wire::{BundleError, Loaded, Report};
 
 /// What a plugin enforces.
 #[derive(Clone, Default)]
@@ -13,33 +13,41 @@ pub(crate) enum Policy {
     #[default]
     NotLoaded,
     /// The last good bundle.
-    Loaded(Rc<PolicySet>),
+    Loaded(Rc<Loaded>),
 }
 
-struct Cached {
-    bundle: Vec<u8>,
-    set: Weak<PolicySet>,
-    quarantined: Vec<Quarantined>,
+impl Policy {
+    pub(crate) fn set(&self) -> Option<&PolicySet> {
+        match self {
+            Self::NotLoaded => None,
+            Self::Loaded(loaded) => Some(&loaded.set),
+        }
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        match self {
+            Self::NotLoaded => Report::default(),
+            Self::Loaded(loaded) => loaded.report.clone(),
+        }
+    }
 }
 
 thread_local! {
-    /// The plugins of one listener get the same bundle: it is compiled once and held once.
-    static CACHE: RefCell<Vec<Cached>> = const { RefCell::new(Vec::new()) };
+    /// The plugins of one listener get the same bundle: it is compiled once and held once. An update finds here
+    /// the parts that it does not change.
+    static CACHE: RefCell<Vec<Weak<Loaded>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Compiles a bundle, or finds the one that another plugin of this machine compiled.
-pub(crate) fn load(bundle: Vec<u8>) -> Result<(Rc<PolicySet>, Vec<Quarantined>), BundleError> {
-    let known = CACHE.with_borrow_mut(|cache| {
-        cache.retain(|cached| cached.set.strong_count() > 0);
-        let cached = cache.iter().find(|cached| cached.bundle == bundle)?;
-        Some((cached.set.upgrade()?, cached.quarantined.clone()))
+pub(crate) fn load(bundle: Vec<u8>) -> Result<Rc<Loaded>, BundleError> {
+    let known: Vec<Rc<Loaded>> = CACHE.with_borrow_mut(|cache| {
+        cache.retain(|cached| cached.strong_count() > 0);
+        cache.iter().filter_map(Weak::upgrade).collect()
     });
-    if let Some(known) = known {
-        return Ok(known);
+    if let Some(same) = known.iter().find(|known| known.bundle() == bundle) {
+        return Ok(Rc::clone(same));
     }
-    let (set, quarantined) = decode(&bundle)?;
-    let set = Rc::new(set);
-    let cached = Cached { bundle, set: Rc::downgrade(&set), quarantined: quarantined.clone() };
-    CACHE.with_borrow_mut(|cache| cache.push(cached));
-    Ok((set, quarantined))
+    let loaded = Rc::new(Loaded::new(bundle, known.iter().map(Rc::as_ref))?);
+    CACHE.with_borrow_mut(|cache| cache.push(Rc::downgrade(&loaded)));
+    Ok(loaded)
 }

@@ -7,17 +7,23 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext, StreamContext};
 use proxy_wasm::types::{ContextType, LogLevel};
 
 use crate::connection::ConnectionFilter;
+use crate::enforce::Enforcer;
 use crate::http::HttpFilter;
 use crate::metrics::Metrics;
 use crate::policy::{self, Policy};
 use crate::{CONNECTION, host};
 
-#[derive(Default)]
 pub(crate) struct Root {
-    policy: Policy,
-    metrics: Rc<Metrics>,
+    enforcer: Rc<Enforcer>,
     /// Asked for each new context, and never another: the host is asked once.
     is_connection: OnceCell<bool>,
+}
+
+impl Default for Root {
+    fn default() -> Self {
+        let enforcer = Rc::new(Enforcer::new(Policy::default(), Metrics::default()));
+        Self { enforcer, is_connection: OnceCell::new() }
+    }
 }
 
 impl Context for Root {}
@@ -35,18 +41,32 @@ impl RootContext for Root {
                 return false;
             }
         };
+        let started = host::now();
         match policy::load(bundle) {
-            Ok((set, quarantined)) => {
-                self.metrics.quarantined(quarantined.len());
-                for rule in quarantined {
+            Ok(loaded) => {
+                self.enforcer.metrics().quarantined(loaded.quarantined.len());
+                for rule in &loaded.quarantined {
                     let text = format!("postern: rule {} is quarantined: {}", rule.rule, rule.reason);
                     host::log(LogLevel::Warn, &text);
                 }
-                self.policy = Policy::Loaded(set);
+                if let Some(versions) = &loaded.versions {
+                    let kept = |kept| if kept { " (kept)" } else { "" };
+                    let took = host::now().zip(started).map_or(0, |(now, then)| now.saturating_sub(then));
+                    let text = format!(
+                        "postern: in force: identities {:?}{}, policy {:?}{}, read in {} µs",
+                        versions.identities,
+                        kept(loaded.kept.identities),
+                        versions.policy,
+                        kept(loaded.kept.policy),
+                        took / 1000,
+                    );
+                    host::log(LogLevel::Info, &text);
+                }
+                self.enforcer = Rc::new(Enforcer::new(Policy::Loaded(loaded), Metrics::default()));
                 true
             }
             Err(error) => {
-                let kept = match self.policy {
+                let kept = match self.enforcer.policy() {
                     Policy::NotLoaded => "everything is denied until a good one comes",
                     Policy::Loaded(_) => "the last good one stays in force",
                 };
@@ -57,11 +77,11 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(HttpFilter::new(self.policy.clone(), Rc::clone(&self.metrics))))
+        Some(Box::new(HttpFilter::new(Rc::clone(&self.enforcer))))
     }
 
     fn create_stream_context(&self, _: u32) -> Option<Box<dyn StreamContext>> {
-        Some(Box::new(ConnectionFilter::new(self.policy.clone(), Rc::clone(&self.metrics))))
+        Some(Box::new(ConnectionFilter::new(Rc::clone(&self.enforcer))))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -76,7 +96,7 @@ impl RootContext for Root {
 impl Root {
     /// No configuration is a legal start, and never a way to lose the policy in force.
     fn without_configuration(&self) -> bool {
-        match self.policy {
+        match self.enforcer.policy() {
             Policy::NotLoaded => {
                 host::log(LogLevel::Warn, "postern: no policy loaded yet: everything is denied");
                 true

@@ -61,6 +61,7 @@ fn a_prefix_its_exception_and_the_outside() {
             service_account: None,
             cluster: None,
             ports: Vec::new(),
+            profiles: Vec::new(),
         };
         let mut world = World::default();
         world.add_workload(workload.clone()).unwrap();

@@ -86,10 +86,7 @@ fn agree() {
     let listeners = ["127.0.0.1:0", "[::1]:0"].map(|address| TcpListener::bind(address).unwrap());
     listeners.iter().for_each(|listener| register_listener(&root.0, listener.as_fd()).unwrap());
     let prefixes = IDENTITIES.map(|(prefix, id)| (prefix.parse().unwrap(), IdentityId(id)));
-    let mut table = AddressTable::default();
-    for (prefix, id) in prefixes {
-        table.insert(prefix, id);
-    }
+    let table: AddressTable = prefixes.into_iter().collect();
     datapath.set_identities(prefixes).unwrap();
     let datapath = RefCell::new(datapath);
     let port = Cell::new(0u16);

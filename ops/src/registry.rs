@@ -1,13 +1,13 @@
 //! Metrics in Prometheus' text format.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
 
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
@@ -21,8 +21,10 @@ pub struct Registry {
 /// One value read at the time of a scrape.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// Its name; bytes that Prometheus does not take in names become `_`.
+    /// Its name; bytes that Prometheus does not take in names become `_`. All samples of a name are of one kind.
     pub name: String,
+    /// Its labels, in order. Of their names the same holds; of the samples of a name no two have the same values.
+    pub labels: Vec<(String, String)>,
     /// Its value.
     pub value: SampleValue,
 }
@@ -113,24 +115,43 @@ impl<F> fmt::Debug for Source<F> {
 
 impl<F: Fn() -> Vec<Sample> + Send + Sync + 'static> Collector for Source<F> {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        // A name is described once, whatever its labels.
+        let mut families: BTreeMap<(String, bool), Vec<Sample>> = BTreeMap::new();
         for sample in (self.0)() {
             let name = metric_name(&sample.name);
-            match sample.value {
-                SampleValue::Counter(value) => {
-                    let name = name.strip_suffix("_total").unwrap_or(&name);
-                    write(&mut encoder, name, &ConstCounter::new(value))?;
+            let (name, counts) = match sample.value {
+                SampleValue::Counter(_) => {
+                    (name.strip_suffix("_total").map(ToOwned::to_owned).unwrap_or(name), true)
                 }
-                SampleValue::Gauge(value) => write(&mut encoder, &name, &ConstGauge::new(value))?,
+                SampleValue::Gauge(_) => (name, false),
+            };
+            families.entry((name, counts)).or_default().push(sample);
+        }
+        for ((name, counts), samples) in families {
+            let kind = if counts { MetricType::Counter } else { MetricType::Gauge };
+            let mut family = encoder.encode_descriptor(&name, "Reported by the filter", None, kind)?;
+            for Sample { labels, value, .. } in samples {
+                let labels: Vec<_> =
+                    labels.into_iter().map(|(name, value)| (metric_name(&name), value)).collect();
+                write(&mut family, &labels, value)?;
             }
         }
         Ok(())
     }
 }
 
-fn write(encoder: &mut DescriptorEncoder, name: &str, metric: &impl EncodeMetric) -> fmt::Result {
-    let metric_encoder =
-        encoder.encode_descriptor(name, "Reported by the filter", None, metric.metric_type())?;
-    metric.encode(metric_encoder)
+fn write(family: &mut MetricEncoder<'_>, labels: &Vec<(String, String)>, value: SampleValue) -> fmt::Result {
+    if labels.is_empty() {
+        return put(family, value);
+    }
+    put(&mut family.encode_family(labels)?, value)
+}
+
+fn put(encoder: &mut MetricEncoder<'_>, value: SampleValue) -> fmt::Result {
+    match value {
+        SampleValue::Counter(value) => encoder.encode_counter::<NoLabelSet, _, u64>(&value, None),
+        SampleValue::Gauge(value) => encoder.encode_gauge(&value),
+    }
 }
 
 fn metric_name(name: &str) -> String {
@@ -155,9 +176,16 @@ mod tests {
         let [_, old] = registry.gauges("clients", "Clients", "kind", ["new", "old"]);
         old.set(2);
         registry.source(|| {
+            let sample = |name: &str, labels: &[(&str, &str)], value| Sample {
+                name: name.into(),
+                labels: labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+                value,
+            };
             vec![
-                Sample { name: "a.denied_total".into(), value: SampleValue::Counter(7) },
-                Sample { name: "9".into(), value: SampleValue::Gauge(-1) },
+                sample("a.denied_total", &[], SampleValue::Counter(7)),
+                sample("b_total", &[("verdict", "deny"), ("why", "\"a\\")], SampleValue::Counter(1)),
+                sample("9", &[], SampleValue::Gauge(-1)),
+                sample("b_total", &[("verdict", "allow"), ("why", "")], SampleValue::Counter(2)),
             ]
         });
         let text = registry.encode();
@@ -169,9 +197,12 @@ mod tests {
             "clients{kind=\"old\"} 2",
             "a_denied_total 7",
             "_9 -1",
+            "b_total{verdict=\"deny\",why=\"\\\"a\\\\\"} 1",
+            "b_total{verdict=\"allow\",why=\"\"} 2",
             "# EOF",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
         }
+        assert_eq!(text.matches("# TYPE b counter").count(), 1, "{text}");
     }
 }

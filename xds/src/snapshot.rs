@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use postern_policy_wire::{API_VERSION, Attach, Bundle, Endpoint, Identity};
+use postern_policy_wire::{API_VERSION, Attach, Bundle, Endpoint, Identity, Report};
 
 use crate::resource::{EncodeError, Resource, ResourceType, Versioned};
 use crate::service::Service;
@@ -60,6 +60,8 @@ impl NodeSnapshot {
     ) -> Bundle {
         Bundle {
             api_version: API_VERSION.to_owned(),
+            versions: None,
+            report: Report::default(),
             attach,
             identities: self.identities.values().map(|identity| identity.value().clone()).collect(),
             endpoints: endpoints.into_iter().map(|endpoint| endpoint.value().clone()).collect(),

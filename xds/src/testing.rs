@@ -7,11 +7,16 @@ use postern_policy_wire::{DirectionPolicy, Endpoint, Identity};
 use crate::snapshot::NodeSnapshot;
 
 pub(crate) fn identity(id: u32, address: &str) -> Identity {
-    Identity { id, labels: vec![format!("k8s:id=app{id}")], addresses: vec![address.parse().unwrap()] }
+    Identity {
+        id,
+        labels: vec![format!("k8s:id=app{id}")],
+        addresses: vec![address.parse().unwrap()],
+        spiffe: Vec::new(),
+    }
 }
 
 pub(crate) fn endpoint(name: &str, default_deny: bool) -> Endpoint {
-    let policy = DirectionPolicy { default_deny, profiles: Vec::new(), rules: Vec::new() };
+    let policy = DirectionPolicy { default_deny, profiles: Vec::new(), rules: Vec::new(), audit: None };
     let addresses = vec!["10.0.0.1".parse().unwrap()];
     Endpoint { name: name.to_owned(), addresses, ingress: policy.clone(), egress: policy }
 }

@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 use postern_filter_module::{CONNECTION_ROOT_ID, HTTP_ROOT_ID};
 use postern_policy_wire::Bundle;
 
+/// The labels of the filter's metrics.
+const LABELS: [&str; 6] = ["verdict", "reason", "layer", "direction", "differs", "rule"];
+
 /// The bootstrap, as YAML with the reasons for what matters.
 pub(super) fn bootstrap(
     bundle: &Bundle,
@@ -17,8 +20,16 @@ pub(super) fn bootstrap(
     let module = serde_json::to_string(module)?;
     let (listen_ip, listen_port) = (listen.ip(), listen.port());
     let (upstream_ip, upstream_port) = (upstream.ip(), upstream.port());
+    let labels = LABELS.map(|label| {
+        format!(r"  - {{tag_name: {label}, regex: '^wasmcustom\.postern_.*?(\.{label}=([^.]+))'}}")
+    });
+    let labels = labels.join("\n");
     Ok(format!(
         r#"# Envoy with the Postern filter. Run it with: envoy -c FILE
+stats_config:
+  # The filter writes labels into the names of its metrics: proxy-wasm has no others.
+  stats_tags:
+{labels}
 static_resources:
   listeners:
   - name: postern

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use postern_policy_core::policy::Direction;
-use postern_policy_core::resolve::resolve;
+use postern_policy_core::resolve::{resolve, resolve_audited};
 use postern_policy_core::set::{Attached, Attachment};
 use postern_policy_core::world::{Service, WorkloadName};
 use postern_policy_wire::{Bundle, encode};
@@ -133,9 +133,13 @@ pub(crate) fn compile(inputs: &Inputs, attach: &AttachArgs, peer: Option<IpAddr>
     if workloads.is_empty() {
         bail!("the inventory has no workloads: there is nothing to enforce");
     }
-    let endpoints: Vec<_> =
-        workloads.into_iter().map(|workload| resolve(policies, world, &identities, workload)).collect();
+    let endpoint = |workload| {
+        let tried = resolve_audited(policies, world, &identities, workload);
+        resolve(policies, world, &identities, workload).auditing(tried)
+    };
+    let endpoints: Vec<_> = workloads.into_iter().map(endpoint).collect();
+    let direction = Some(attach.direction.into());
     let attachment =
-        Attachment { direction: Some(attach.direction.into()), endpoint: name, port: attach.port, peer };
+        Attachment { direction, endpoint: name, port: attach.port, peer, ..Attachment::default() };
     Ok(encode(&endpoints, &identities, &attachment))
 }

@@ -29,6 +29,7 @@ pub(super) fn serve(
         let status = gauges.borrow();
         let gauge = |name: &str, value: usize| Sample {
             name: format!("postern_node_{name}"),
+            labels: Vec::new(),
             value: SampleValue::Gauge(i64::try_from(value).unwrap_or(i64::MAX)),
         };
         vec![

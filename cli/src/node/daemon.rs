@@ -213,6 +213,7 @@ impl Daemon {
             let what = if counted.reason == Reason::FORWARDED { "packets" } else { "dropped" };
             Sample {
                 name: format!("postern_node_{what}_{}_total", counted.reason.name()),
+                labels: Vec::new(),
                 value: SampleValue::Counter(counted.packets),
             }
         };

@@ -112,6 +112,7 @@ fn world() -> World {
             service_account: None,
             cluster: None,
             ports: Vec::new(),
+            profiles: Vec::new(),
         };
         world.add_workload(workload).unwrap();
     }

@@ -201,6 +201,10 @@ impl Index {
             Event::Pod(Change::Applied(pod)) => {
                 let (key, uid) = objects::identify(&pod.metadata);
                 let object = self.see(Kind::Pod, key, uid);
+                // It stays, with every path read strictly.
+                if let Err(error) = objects::profiles(&pod) {
+                    changes.refused.push(Refused { object: object.clone(), message: error.to_string() });
+                }
                 let pod = read(&object, objects::pod(&pod), changes);
                 self.set_pod(&object, pod, changes);
             }

@@ -7,7 +7,8 @@ use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::api::discovery::v1 as discovery;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use postern_policy_core::port::Protocol;
+use postern_policy_core::path::{PROFILE_ANNOTATION, Profile, ProfileError, parse_profiles};
+use postern_policy_core::port::{PortRange, Protocol};
 use postern_policy_core::world::{self, Workload, WorkloadName};
 use postern_xds::service::TransportProtocol;
 
@@ -102,12 +103,19 @@ pub(crate) fn pod(pod: &k8s::Pod) -> Result<Option<Pod>, ObjectError> {
             service_account: spec.service_account_name.clone().filter(|name| !name.is_empty()),
             cluster: None,
             ports: ports.iter().map(NamedPort::for_policies).collect(),
+            profiles: profiles(pod).unwrap_or_default(),
         },
         host_network: spec.host_network.unwrap_or_default(),
         ready: conditions.into_iter().any(|found| found.type_ == "Ready" && found.status == "True"),
         stays: pod.metadata.deletion_timestamp.is_none(),
         ports,
     }))
+}
+
+/// How a pod reads paths, by its annotation: where that says nothing, or cannot be read, every port is strict.
+pub(crate) fn profiles(pod: &k8s::Pod) -> Result<Vec<(PortRange, Profile)>, ProfileError> {
+    let annotation = pod.metadata.annotations.iter().find_map(|given| given.get(PROFILE_ANNOTATION));
+    annotation.map_or(Ok(Vec::new()), |text| parse_profiles(text))
 }
 
 impl NamedPort {

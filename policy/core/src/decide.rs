@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::endpoint::{Action, DirectionPolicy, Flow, Rule, Tier};
 use crate::http::{Field, HttpMatch, HttpMatcher, Request, Text};
-use crate::path;
+use crate::identity::UnreadablePeer;
+use crate::path::{self, Profile};
 use crate::policy::RuleId;
 
 /// What happens.
@@ -52,6 +53,8 @@ pub enum Reason<'p> {
     NotLoaded,
     /// There is no policy for the workload the traffic belongs to.
     UnknownEndpoint,
+    /// Who sends cannot be told, for this reason.
+    UnknownPeer(UnreadablePeer),
     /// No rule allows it.
     NoMatch(Option<NearMiss<'p>>),
     /// No valid rule allows it, and this one, which might have, is quarantined.
@@ -67,6 +70,10 @@ pub enum Reason<'p> {
     AmbiguousPath(Vec<u8>),
     /// The request as sent is allowed, but how servers read its path cannot be gone through, for this reason.
     UnreadablePath(String),
+    /// The path has that many bytes, more than [`LONGEST_PATH`], and no rule allows it whatever its path.
+    PathTooLong(usize),
+    /// So many rules may match that comparing them would take too long.
+    TooManyCandidates,
 }
 
 /// The HTTP rule that came closest, and the first field of it that did not match.
@@ -89,24 +96,37 @@ impl DirectionPolicy {
     /// The rules that are asked about what `covers` tells, in their order: without those that a pass or the
     /// default deny puts out of reach. In the normal tier denials come first.
     pub(crate) fn considered(&self, covers: impl Fn(&Rule) -> bool) -> Vec<&Rule> {
-        let mut considered: Vec<&Rule> = Vec::new();
+        let covering = self.rules.iter().filter(|rule| covers(rule)).map(|rule| ((), rule));
+        self.considered_of(covering).into_iter().map(|(_, rule)| rule).collect()
+    }
+
+    /// The same of some of the rules, each with what it is known by.
+    pub(crate) fn considered_of<'p, T>(
+        &self,
+        rules: impl Iterator<Item = (T, &'p Rule)>,
+    ) -> Vec<(T, &'p Rule)> {
+        let mut considered = Vec::new();
         let mut left = None;
-        for rule in self.rules.iter().filter(|rule| covers(rule)) {
-            let reached = match rule.tier {
-                Tier::Admin | Tier::Normal => true,
-                Tier::Default => self.default_deny,
-                Tier::Baseline => !self.default_deny,
-            };
-            if !reached || left == Some(rule.tier) {
+        for (known, rule) in rules {
+            if !self.reaches(rule.tier) || left == Some(rule.tier) {
                 continue;
             }
             match rule.action {
                 Action::Pass => left = Some(rule.tier),
-                _ => considered.push(rule),
+                _ => considered.push((known, rule)),
             }
         }
-        considered.sort_by_key(|rule| (rule.tier, rule.tier == Tier::Normal && rule.action != Action::Deny));
+        considered.sort_by_key(|(_, rule)| rule.place());
         considered
+    }
+
+    /// Whether a tier is asked at all.
+    pub(crate) fn reaches(&self, tier: Tier) -> bool {
+        match tier {
+            Tier::Admin | Tier::Normal => true,
+            Tier::Default => self.default_deny,
+            Tier::Baseline => !self.default_deny,
+        }
     }
 
     /// Decides a connection by the rules that are considered.
@@ -129,7 +149,7 @@ impl DirectionPolicy {
     }
 
     /// What happens where no rule says anything.
-    fn unmatched<'p>(
+    pub(crate) fn unmatched<'p>(
         &self,
         layer: Layer,
         invalid: Option<Reason<'p>>,
@@ -147,40 +167,18 @@ impl DirectionPolicy {
 
     /// Decides a request on a connection. It is complete: a request on a connection that the policy
     /// has come to deny since is denied here.
+    ///
+    /// It goes through the rules one by one. A [`PolicySet`](crate::set::PolicySet) decides the same, faster.
     pub fn request(&self, flow: &Flow, request: &Request<'_>) -> Decision<'_> {
-        let connection = self.connection(flow);
+        let rules = self.considered(|rule| rule.covers(flow));
+        let connection = self.connect(&rules);
         if connection.verdict != Verdict::Redirect {
             return connection;
         }
-        let rules = self.considered(|rule| rule.covers(flow));
-        let as_sent = self.http(&rules, request);
-        let Some(path) = request.path.filter(|_| as_sent.verdict == Verdict::Allow) else {
-            return as_sent;
-        };
-        let denied = |reason| Decision { verdict: Verdict::Deny, layer: Layer::L7, reason };
-        let readings = path::readings(path, self.profile(flow.protocol, flow.port));
-        if matches!(&readings, Ok(readings) if readings.len() == 1) {
-            return as_sent;
-        }
-        // Where a rule that has no path allows it, how the path reads is all the same.
-        if self.http(&rules, &Request { path: None, ..request.clone() }).verdict == Verdict::Allow {
-            return as_sent;
-        }
-        let readings = match readings {
-            Ok(readings) => readings,
-            Err(why) => return denied(Reason::UnreadablePath(why.to_string())),
-        };
-        if readings.len() * path.len() * count(&rules) > AMBIGUITY_BUDGET {
-            let why = "going through its readings would take too long: send it in its plain form";
-            return denied(Reason::UnreadablePath(why.to_owned()));
-        }
-        for reading in readings.into_iter().skip(1) {
-            let read = Request { path: Some(&reading), ..request.clone() };
-            if self.http(&rules, &read).verdict != Verdict::Allow {
-                return denied(Reason::AmbiguousPath(reading.into_owned()));
-            }
-        }
-        as_sent
+        let profile = || self.profile(flow.protocol, flow.port);
+        decide_paths(request.path, profile, count(&rules), |path| {
+            self.http(&rules, &Request { path, ..request.clone() })
+        })
     }
 
     fn http<'p>(&self, rules: &[&'p Rule], request: &Request<'_>) -> Decision<'p> {
@@ -218,15 +216,68 @@ impl DirectionPolicy {
     }
 }
 
+/// Decides a request by each reading of its path; `http` decides it by one, or without a path.
+pub(crate) fn decide_paths<'p>(
+    path: Option<&[u8]>,
+    profile: impl FnOnce() -> Profile,
+    rules: usize,
+    mut http: impl FnMut(Option<&[u8]>) -> Decision<'p>,
+) -> Decision<'p> {
+    let denied = |reason| Decision { verdict: Verdict::Deny, layer: Layer::L7, reason };
+    if let Some(path) = path.filter(|path| path.len() > LONGEST_PATH) {
+        // Where a rule that has no path allows it, or one denies it, its length is all the same.
+        let decision = http(None);
+        return match (decision.verdict, &decision.reason) {
+            (Verdict::Allow, _) | (_, Reason::DeniedBy(_)) => decision,
+            _ => denied(Reason::PathTooLong(path.len())),
+        };
+    }
+    let as_sent = http(path);
+    let Some(path) = path.filter(|_| as_sent.verdict == Verdict::Allow) else {
+        return as_sent;
+    };
+    // What is plain to the strictest is plain to each.
+    if path::is_plain(path, Profile::Strict) {
+        return as_sent;
+    }
+    let readings = path::readings(path, profile());
+    if matches!(&readings, Ok(readings) if readings.len() == 1) {
+        return as_sent;
+    }
+    // Where a rule that has no path allows it, how the path reads is all the same.
+    if http(None).verdict == Verdict::Allow {
+        return as_sent;
+    }
+    let readings = match readings {
+        Ok(readings) => readings,
+        Err(why) => return denied(Reason::UnreadablePath(why.to_string())),
+    };
+    if readings.len() * path.len() * rules > AMBIGUITY_BUDGET {
+        let why = "going through its readings would take too long: send it in its plain form";
+        return denied(Reason::UnreadablePath(why.to_owned()));
+    }
+    for reading in readings.into_iter().skip(1) {
+        let decision = http(Some(&reading));
+        match (decision.verdict, decision.reason) {
+            (Verdict::Allow, _) => {}
+            (_, Reason::TooManyCandidates) => return denied(Reason::TooManyCandidates),
+            _ => return denied(Reason::AmbiguousPath(reading.into_owned())),
+        }
+    }
+    as_sent
+}
+
 /// The reason of a denial for which a quarantined rule is to blame.
-fn quarantine(rule: &Rule) -> Option<Reason<'_>> {
+pub(crate) fn quarantine(rule: &Rule) -> Option<Reason<'_>> {
     match &rule.action {
         Action::Quarantined(why) => Some(Reason::Invalid { rule: &rule.id, why }),
         _ => None,
     }
 }
 
-/// The most bytes times rules that the readings of one path may cost.
+/// The longest path that is decided by its path, in bytes.
+pub const LONGEST_PATH: usize = 8 * 1024;
+/// The most bytes times rules that the readings of one path may cost where rules are gone through one by one.
 const AMBIGUITY_BUDGET: usize = 8 << 20;
 
 fn count(rules: &[&Rule]) -> usize {
@@ -263,6 +314,7 @@ impl<'p> Decision<'p> {
                 "no policy for this connection: its workload is not in the bundle, or it has no IP address"
                     .to_owned()
             }
+            Reason::UnknownPeer(why) => format!("who sends cannot be told: {why}"),
             Reason::NoMatch(None) => "no rule matches, and default deny is on".to_owned(),
             Reason::NoMatch(Some(miss)) => format!("no rule matches; nearest: {}", miss.describe(request)),
             Reason::Invalid { rule, why } => format!("rule {rule} is quarantined: {why}"),
@@ -271,6 +323,12 @@ impl<'p> Decision<'p> {
                 format!("ambiguous path: servers may read it as {}, which no rule allows", Text(reading))
             }
             Reason::UnreadablePath(why) => format!("ambiguous path: {why}"),
+            Reason::PathTooLong(length) => {
+                format!("path too long: it has {length} bytes, {LONGEST_PATH} are allowed")
+            }
+            Reason::TooManyCandidates => {
+                "too many candidates: the rules that may match are too many to compare".to_owned()
+            }
         }
     }
 }
@@ -284,10 +342,13 @@ impl Reason<'_> {
             Self::HttpRules(_) => "http-rules",
             Self::NotLoaded => "not-loaded",
             Self::UnknownEndpoint => "unknown-endpoint",
+            Self::UnknownPeer(_) => "unknown-peer",
             Self::NoMatch(_) => "no-match",
             Self::Invalid { .. } => "invalid",
             Self::DeniedBy(_) => "denied-by-rule",
             Self::AmbiguousPath(_) | Self::UnreadablePath(_) => "ambiguous-path",
+            Self::PathTooLong(_) => "path-too-long",
+            Self::TooManyCandidates => "too-many-candidates",
         }
     }
 }

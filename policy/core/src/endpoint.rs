@@ -22,9 +22,38 @@ pub struct EndpointPolicy {
     pub ingress: DirectionPolicy,
     /// For connections from it.
     pub egress: DirectionPolicy,
+    /// What is only tried: decided beside what is enforced, and reported.
+    pub audit: Audit,
+}
+
+/// The directions in which something else is tried than is enforced.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// For connections to the workload.
+    pub ingress: Option<DirectionPolicy>,
+    /// For connections from it.
+    pub egress: Option<DirectionPolicy>,
 }
 
 impl EndpointPolicy {
+    /// This policy, with what `tried` says other than it as its audit.
+    #[must_use]
+    pub fn auditing(mut self, tried: Option<Self>) -> Self {
+        self.audit = tried.map_or_else(Audit::default, |tried| Audit {
+            ingress: Some(tried.ingress).filter(|tried| *tried != self.ingress),
+            egress: Some(tried.egress).filter(|tried| *tried != self.egress),
+        });
+        self
+    }
+
+    /// What is tried in one direction, where that is something else than is enforced.
+    pub fn audit(&self, direction: Direction) -> Option<&DirectionPolicy> {
+        match direction {
+            Direction::Ingress => self.audit.ingress.as_ref(),
+            Direction::Egress => self.audit.egress.as_ref(),
+        }
+    }
+
     /// The policy of one direction.
     pub fn direction(&self, direction: Direction) -> &DirectionPolicy {
         match direction {
@@ -134,6 +163,12 @@ impl Rule {
         self.peers.contains(flow.peer)
             && self.ports.contains(flow.protocol, flow.port)
             && !(matches!(self.action, Action::Http(_)) && flow.protocol != Protocol::Tcp)
+    }
+
+    /// Where it stands in the order in which rules are asked; those at one place in that of their list.
+    pub(crate) fn place(&self) -> (Tier, bool) {
+        // In the normal tier denials come first.
+        (self.tier, self.tier == Tier::Normal && self.action != Action::Deny)
     }
 }
 

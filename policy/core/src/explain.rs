@@ -20,7 +20,7 @@ use crate::resolve::{resolve, resolve_audited};
 use crate::world::{Identities, WorkloadName, World, WorldError};
 
 /// The stable names of the reasons that an explanation can have.
-pub const CODES: [&str; 7] = [
+pub const CODES: [&str; 8] = [
     "allowed-by-rule",
     "not-enforced",
     "http-rules",
@@ -28,6 +28,7 @@ pub const CODES: [&str; 7] = [
     "invalid",
     "denied-by-rule",
     "ambiguous-path",
+    "path-too-long",
 ];
 
 /// The port that is asked about.

@@ -102,7 +102,7 @@ impl HttpMatch {
 
 impl HeaderMatch {
     /// A repeated header matches only if each of its values does: servers differ in which one they read.
-    fn matches(&self, request: &Request<'_>) -> bool {
+    pub(crate) fn matches(&self, request: &Request<'_>) -> bool {
         let mut values = request
             .headers
             .iter()

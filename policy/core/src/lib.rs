@@ -18,6 +18,7 @@ pub mod http;
 pub mod identity;
 pub mod labels;
 pub mod lower;
+pub mod matcher;
 pub mod path;
 pub mod pattern;
 pub mod peer;

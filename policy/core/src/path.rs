@@ -6,11 +6,13 @@
 //! by accident.
 
 mod profile;
+mod spec;
 mod step;
 
 use std::borrow::Cow;
 
 pub use profile::Profile;
+pub use spec::{PROFILE_ANNOTATION, ProfileError, parse_profiles};
 
 /// The most readings that are followed. Paths that people write have one, two or three.
 pub const MAX_READINGS: usize = 32;
@@ -29,6 +31,9 @@ pub enum Unreadable {
     /// `%u002e`, which only one family of servers undoes.
     #[error("it has a %u encoding")]
     Utf16,
+    /// A blank or control character that is not encoded: some parsers drop it, others end there.
+    #[error("it has a blank or control character that is not encoded")]
+    Blank,
     /// `..%20`: some servers cut blanks off the end of a name.
     #[error("it has a dot segment with a blank or control character behind it")]
     BlankDots,
@@ -43,8 +48,7 @@ pub enum Unreadable {
 /// Whether a target has no reading but itself. This is one pass over the path, and nothing is allocated.
 pub(crate) fn is_plain(target: &[u8], profile: Profile) -> bool {
     let (path, _) = split_query(target);
-    // `*`, and the authority of a CONNECT, are not paths.
-    profile == Profile::Raw || !matches!(path.first(), Some(b'/' | b'\\')) || step::is_plain(path)
+    profile == Profile::Raw || step::is_plain(path)
 }
 
 /// Every reading of a request target that a profile follows, the target as it was sent first, no reading twice.

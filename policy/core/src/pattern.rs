@@ -1,12 +1,22 @@
 //! Patterns: the expressions that paths, methods and hosts are matched against.
 
+mod automaton;
+mod bound;
+mod dfa;
+mod dialect;
+mod positions;
+mod shape;
+
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use regex_automata::meta;
 use regex_automata::util::syntax;
 use regex_syntax::ast::{self, Ast, visit};
-use regex_syntax::hir::{Hir, HirKind, Look};
+use regex_syntax::hir::{Hir, Look};
+
+pub(crate) use automaton::Automaton;
+pub(crate) use shape::{Shape, is_separator};
 
 /// The most bytes an expression's program may take: what a rule may cost is fixed before it is loaded.
 pub const SIZE_LIMIT: usize = 256 * 1024;
@@ -22,17 +32,15 @@ const CACHE_LIMIT: usize = 64 * 1024;
 /// `.` stands for every byte, line feeds included: a value cannot dodge `.*` by carrying one. What RE2 and
 /// this engine would read differently (such as `[a&&b]`) is refused, so that one policy means the same in
 /// every proxy. Matching is linear in the value; memory is bounded by the limits of this module.
+///
+/// Syntax and size are checked when it is read; its automaton is made when it is first asked.
 #[derive(Clone)]
-pub struct Pattern {
-    source: Arc<str>,
-    matcher: Matcher,
-}
+pub struct Pattern(Arc<Inner>);
 
-#[derive(Clone)]
-enum Matcher {
-    /// The expression is plain text.
-    Literal(Arc<[u8]>),
-    Expression(Arc<meta::Regex>),
+struct Inner {
+    source: Box<str>,
+    shape: Shape,
+    automaton: OnceLock<Option<Box<Automaton>>>,
 }
 
 /// Why an expression was refused.
@@ -57,75 +65,99 @@ pub enum PatternError {
 }
 
 impl Pattern {
-    /// Checks and compiles an expression.
+    /// Checks an expression.
     pub fn parse(source: &str) -> Result<Self, PatternError> {
         if source.len() > LENGTH_LIMIT {
             return Err(PatternError::TooLong(source.len()));
         }
-        let hir = parse_checked(source)?;
-        let matcher = match hir.kind() {
-            HirKind::Empty => Matcher::Literal(Arc::from([])),
-            HirKind::Literal(literal) => Matcher::Literal(Arc::from(&*literal.0)),
-            _ => Matcher::Expression(Arc::new(compile(hir)?)),
+        if shape::is_plain(source) {
+            return Ok(Self::new(source, Shape::Itself, None));
+        }
+        let (hir, verbatim) = parse_checked(source)?;
+        let shape = Shape::of(&hir, source.get(..verbatim).unwrap_or_default());
+        // The bound is never too low. Where it is beyond the limit, compiling says whether the program is too.
+        let is_text = matches!(shape, Shape::Literal(_));
+        let compiled = match !is_text && bound::program(&hir) > SIZE_LIMIT {
+            true => Some(Automaton::Compiled(compile(hir)?)),
+            false => None,
         };
-        Ok(Self { source: Arc::from(source), matcher })
+        Ok(Self::new(source, shape, compiled))
     }
 
-    /// Whether the whole of `value` matches.
+    fn new(source: &str, shape: Shape, compiled: Option<Automaton>) -> Self {
+        let automaton = compiled.map_or_else(OnceLock::new, |it| OnceLock::from(Some(Box::new(it))));
+        Self(Arc::new(Inner { source: source.into(), shape, automaton }))
+    }
+
+    /// Whether the whole of `value` matches. An expression that could not be compiled matches nothing.
     pub fn matches(&self, value: &[u8]) -> bool {
-        match &self.matcher {
-            Matcher::Literal(literal) => **literal == *value,
-            Matcher::Expression(regex) => regex.is_match(value),
+        if let Some(text) = self.literal() {
+            return text == value;
         }
+        let automaton = self.0.automaton.get_or_init(|| Automaton::compile(&self.0.source).map(Box::new));
+        automaton.as_ref().is_some_and(|automaton| automaton.matches(value))
+    }
+
+    /// The only value that matches, where there is just one.
+    pub(crate) fn literal(&self) -> Option<&[u8]> {
+        match &self.0.shape {
+            Shape::Itself => Some(self.0.source.as_bytes()),
+            Shape::Literal(text) => Some(text),
+            Shape::Words(_) | Shape::Open(_) => None,
+        }
+    }
+
+    /// What is known about the values that match.
+    pub(crate) fn shape(&self) -> &Shape {
+        &self.0.shape
     }
 
     /// The expression, anchored at both ends of a value, for who reasons about what it matches.
     ///
     /// It is translated as for matching: byte for byte, `.` for every byte.
     pub fn hir(&self) -> Result<Hir, PatternError> {
-        parse_checked(&self.source).map(anchored)
+        parse_checked(&self.0.source).map(|(hir, _)| anchored(hir))
     }
 
     /// The bytes that it takes, about.
     pub fn memory(&self) -> usize {
-        let matcher = match &self.matcher {
-            Matcher::Literal(literal) => literal.len(),
-            Matcher::Expression(regex) => regex.memory_usage(),
-        };
-        self.source.len() + matcher
+        let automaton = self.0.automaton.get().and_then(Option::as_ref).map_or(0, |it| it.memory());
+        size_of::<Inner>() + self.0.source.len() + self.0.shape.memory() + automaton
     }
 
     /// The expression as it was written.
     pub fn as_str(&self) -> &str {
-        &self.source
+        &self.0.source
     }
 }
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.source)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pattern({:?})", self.source)
+        write!(f, "Pattern({:?})", self.as_str())
     }
 }
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        self.source == other.source
+        self.as_str() == other.as_str()
     }
 }
 
 impl Eq for Pattern {}
 
-fn parse_checked(source: &str) -> Result<Hir, PatternError> {
+/// The expression, and how many bytes it begins with that stand for themselves: what follows them is an
+/// expression of its own.
+fn parse_checked(source: &str) -> Result<(Hir, usize), PatternError> {
     let syntax = |error: regex_syntax::ast::Error| PatternError::Syntax(error.kind().to_string());
     let ast =
         ast::parse::ParserBuilder::new().nest_limit(NEST_LIMIT).build().parse(source).map_err(syntax)?;
-    visit(&ast, Dialect { source })?;
+    visit(&ast, dialect::Dialect { source })?;
     // A line feed is a byte like any other, and so is every byte that is not UTF-8.
     let hir = regex_syntax::hir::translate::TranslatorBuilder::new()
         .utf8(false)
@@ -134,7 +166,18 @@ fn parse_checked(source: &str) -> Result<Hir, PatternError> {
         .build()
         .translate(source, &ast)
         .map_err(|error| PatternError::Syntax(error.kind().to_string()))?;
-    Ok(hir)
+    Ok((hir, verbatim(&ast)))
+}
+
+fn verbatim(ast: &Ast) -> usize {
+    let own = |ast: &Ast| match ast {
+        Ast::Literal(literal) if literal.kind == ast::LiteralKind::Verbatim => Some(literal.span.end.offset),
+        _ => None,
+    };
+    match ast {
+        Ast::Concat(concat) => concat.asts.iter().map_while(own).last().unwrap_or(0),
+        _ => 0,
+    }
 }
 
 /// Anchoring is part of the program: a search that finds the leftmost match and then compares its ends
@@ -154,108 +197,6 @@ fn compile(hir: Hir) -> Result<meta::Regex, PatternError> {
 
 fn anchored(hir: Hir) -> Hir {
     Hir::concat(vec![Hir::look(Look::Start), hir, Hir::look(Look::End)])
-}
-
-/// Finds what parses here but means something else in RE2, or nothing.
-struct Dialect<'s> {
-    source: &'s str,
-}
-
-impl ast::Visitor for Dialect<'_> {
-    type Output = ();
-    type Err = PatternError;
-
-    fn finish(self) -> Result<(), PatternError> {
-        Ok(())
-    }
-
-    fn visit_pre(&mut self, ast: &Ast) -> Result<(), PatternError> {
-        match ast {
-            Ast::Assertion(assertion) => match assertion.kind {
-                ast::AssertionKind::WordBoundaryStart
-                | ast::AssertionKind::WordBoundaryEnd
-                | ast::AssertionKind::WordBoundaryStartAngle
-                | ast::AssertionKind::WordBoundaryEndAngle
-                | ast::AssertionKind::WordBoundaryStartHalf
-                | ast::AssertionKind::WordBoundaryEndHalf => {
-                    Err(PatternError::Dialect("a one-sided word boundary"))
-                }
-                _ => Ok(()),
-            },
-            Ast::Flags(set) => check_flags(&set.flags),
-            Ast::Group(group) => group.flags().map_or(Ok(()), check_flags),
-            Ast::Literal(literal) => check_literal(literal),
-            Ast::Repetition(repetition) => self.check_repetition(repetition),
-            _ => Ok(()),
-        }
-    }
-
-    fn visit_class_set_binary_op_pre(&mut self, _: &ast::ClassSetBinaryOp) -> Result<(), PatternError> {
-        Err(PatternError::Dialect("a class operation (`&&`, `--` or `~~` inside brackets)"))
-    }
-
-    fn visit_class_set_item_pre(&mut self, item: &ast::ClassSetItem) -> Result<(), PatternError> {
-        match item {
-            ast::ClassSetItem::Bracketed(_) => Err(PatternError::Dialect("a class inside a class")),
-            ast::ClassSetItem::Literal(literal) => check_literal(literal),
-            ast::ClassSetItem::Range(range) => check_literal(&range.start).and(check_literal(&range.end)),
-            _ => Ok(()),
-        }
-    }
-}
-
-fn check_flags(flags: &ast::Flags) -> Result<(), PatternError> {
-    let foreign = |item: &ast::FlagsItem| {
-        matches!(
-            item.kind,
-            ast::FlagsItemKind::Flag(ast::Flag::IgnoreWhitespace | ast::Flag::CRLF | ast::Flag::Unicode)
-        )
-    };
-    match flags.items.iter().any(foreign) {
-        true => Err(PatternError::Dialect("one of the flags x, R and u")),
-        false => Ok(()),
-    }
-}
-
-fn check_literal(literal: &ast::Literal) -> Result<(), PatternError> {
-    match literal.kind {
-        ast::LiteralKind::HexFixed(ast::HexLiteralKind::X)
-        | ast::LiteralKind::HexBrace(ast::HexLiteralKind::X) => {
-            // A byte here, a character of two bytes there.
-            if literal.c.is_ascii() {
-                Ok(())
-            } else {
-                Err(PatternError::Dialect("an escaped byte from \\x80 on"))
-            }
-        }
-        ast::LiteralKind::HexFixed(_) | ast::LiteralKind::HexBrace(_) => {
-            Err(PatternError::Dialect("`\\u` or `\\U`"))
-        }
-        _ => Ok(()),
-    }
-}
-
-impl Dialect<'_> {
-    fn check_repetition(&self, repetition: &ast::Repetition) -> Result<(), PatternError> {
-        if matches!(*repetition.ast, Ast::Repetition(_)) {
-            return Err(PatternError::Dialect("a repetition of a repetition without a group"));
-        }
-        let ast::RepetitionKind::Range(range) = &repetition.op.kind else { return Ok(()) };
-        let (canonical, most) = match range {
-            ast::RepetitionRange::Exactly(n) => (format!("{{{n}}}"), *n),
-            ast::RepetitionRange::AtLeast(n) => (format!("{{{n},}}"), *n),
-            ast::RepetitionRange::Bounded(n, m) => (format!("{{{n},{m}}}"), *m),
-        };
-        let span = &repetition.op.span;
-        let written = self.source.get(span.start.offset..span.end.offset).unwrap_or_default();
-        // RE2 reads `a{,3}` and `a{ 2 }` as text, and counts to 1000.
-        match written.trim_end_matches('?') == canonical && most <= 1000 {
-            true => Ok(()),
-            false => Err(PatternError::Dialect(
-                "a repetition that is not {n}, {n,} or {n,m} with numbers up to 1000",
-            )),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ pub(crate) mod universe;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::endpoint::{Action, DirectionPolicy, EndpointPolicy, Peers, Ports, Rule, Tier};
+use crate::endpoint::{Action, Audit, DirectionPolicy, EndpointPolicy, Peers, Ports, Rule, Tier};
 use crate::identity::Who;
 use crate::labels::LabelSet;
 use crate::peer::{Entity, PeerTerm};
@@ -124,6 +124,7 @@ pub(crate) fn compose(
         addresses: workload.addresses.clone(),
         ingress: direction(Direction::Ingress),
         egress: direction(Direction::Egress),
+        audit: Audit::default(),
     }
 }
 
@@ -196,7 +197,12 @@ impl Side<'_> {
                 rules.insert(place, host);
             }
         }
-        DirectionPolicy { default_deny, rules, profiles: Vec::new() }
+        // How paths are read is known of the workload itself; its peers' servers are read strictly.
+        let profiles = match self.direction {
+            Direction::Ingress => self.workload.profiles.clone(),
+            Direction::Egress => Vec::new(),
+        };
+        DirectionPolicy { default_deny, rules, profiles }
     }
 
     fn union(&self, item: &Item, peers: &Peers, rules: &mut Vec<Rule>) {

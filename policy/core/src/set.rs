@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use crate::decide::{Decision, Reason, Verdict};
-use crate::endpoint::{DirectionPolicy, EndpointPolicy, Flow};
+use crate::endpoint::{EndpointPolicy, Flow};
 use crate::http::Request;
-use crate::identity::{AddressTable, IdentityId};
+use crate::identity::{Caller, Evidence, IdentityId, Known, PeerSource};
+use crate::matcher::{Compiled, Matchers};
 use crate::policy::Direction;
 use crate::port::Protocol;
 use crate::world::WorkloadName;
@@ -14,11 +16,43 @@ use crate::world::WorkloadName;
 /// The policies of the workloads behind one proxy, and the identities of their peers.
 #[derive(Debug, Clone, Default)]
 pub struct PolicySet {
+    policies: Arc<Policies>,
+    known: Arc<Known>,
+    attachment: Attachment,
+    /// The endpoint that the attachment names.
+    attached: Option<usize>,
+}
+
+/// The policies of some workloads. They say who may do what in numbers alone: whose an address is may change
+/// without them.
+#[derive(Debug, Default)]
+pub struct Policies {
     endpoints: Vec<EndpointPolicy>,
+    matchers: Matchers,
     by_address: HashMap<IpAddr, usize>,
     by_name: HashMap<WorkloadName, usize>,
-    identities: AddressTable,
-    attachment: Attachment,
+}
+
+impl Policies {
+    /// Puts the policies of workloads together.
+    ///
+    /// # Errors
+    /// When two of them share a name or an address.
+    pub fn new(endpoints: Vec<EndpointPolicy>) -> Result<Self, SetError> {
+        let mut policies = Self::default();
+        for (index, endpoint) in endpoints.iter().enumerate() {
+            let known = policies.by_name.insert(endpoint.name.clone(), index).is_some();
+            let shared = endpoint.addresses.iter().any(|address| {
+                policies.by_address.insert(address.to_canonical(), index).is_some_and(|i| i != index)
+            });
+            if known || shared {
+                return Err(SetError::Duplicate(endpoint.name.clone()));
+            }
+        }
+        policies.matchers = Matchers::new(&endpoints);
+        policies.endpoints = endpoints;
+        Ok(policies)
+    }
 }
 
 /// What is fixed about the traffic that a proxy sees. What is `None` is taken from each connection.
@@ -32,6 +66,8 @@ pub struct Attachment {
     pub port: Option<u16>,
     /// The other end's address, where the connection shows the proxy's own: that of a fixed upstream, for egress.
     pub peer: Option<IpAddr>,
+    /// How it is told who sends to a workload; by the connection's own address where there are none.
+    pub peer_from: Vec<PeerSource>,
 }
 
 /// Which of a connection's ends are looked at.
@@ -69,6 +105,9 @@ pub enum SetError {
         "the attachment names endpoint {0} and direction `both`: expected `ingress` or `egress` with an endpoint"
     )]
     TwoEnds(WorkloadName),
+    /// The attachment names the peer and how to tell it.
+    #[error("the attachment has both a peer and peerFrom: leave out the one or the other")]
+    TwoPeers,
 }
 
 /// A decision, and at which end of the connection it was taken.
@@ -79,6 +118,15 @@ pub struct Judged<'p> {
     pub side: Option<Side>,
     /// The decision.
     pub decision: Decision<'p>,
+    /// What would be decided if what is tried were enforced; none where nothing is.
+    pub audit: Option<Decision<'p>>,
+}
+
+impl<'p> Judged<'p> {
+    /// A denial that no policy was consulted for.
+    pub fn closed(reason: Reason<'p>) -> Self {
+        Self { side: None, decision: Decision::closed(reason), audit: None }
+    }
 }
 
 /// One end of a connection, as its policy sees it.
@@ -94,92 +142,180 @@ pub struct Side {
 
 impl PolicySet {
     /// Puts a set together.
+    ///
+    /// # Errors
+    /// When the parts contradict each other.
     pub fn new(
         endpoints: Vec<EndpointPolicy>,
-        identities: AddressTable,
+        known: impl Into<Known>,
         attachment: Attachment,
     ) -> Result<Self, SetError> {
-        let mut set = Self { identities, attachment, ..Self::default() };
-        for (index, endpoint) in endpoints.iter().enumerate() {
-            let known = set.by_name.insert(endpoint.name.clone(), index).is_some();
-            let shared = endpoint.addresses.iter().any(|address| {
-                set.by_address.insert(address.to_canonical(), index).is_some_and(|i| i != index)
-            });
-            if known || shared {
-                return Err(SetError::Duplicate(endpoint.name.clone()));
-            }
-        }
-        if let Some(name) = set.attachment.endpoint.as_ref().filter(|name| !set.by_name.contains_key(name)) {
-            return Err(SetError::Unattached(name.clone()));
-        }
-        if let (Some(name), Some(Attached::Both)) = (&set.attachment.endpoint, set.attachment.direction) {
+        Self::of(Arc::new(Policies::new(endpoints)?), Arc::new(known.into()), attachment)
+    }
+
+    /// Puts a set together of parts that others may have too.
+    ///
+    /// # Errors
+    /// When the attachment contradicts the policies, or itself.
+    pub fn of(policies: Arc<Policies>, known: Arc<Known>, attachment: Attachment) -> Result<Self, SetError> {
+        let find = |name: &WorkloadName| {
+            policies.by_name.get(name).copied().ok_or_else(|| SetError::Unattached(name.clone()))
+        };
+        let attached = attachment.endpoint.as_ref().map(find).transpose()?;
+        if let (Some(name), Some(Attached::Both)) = (&attachment.endpoint, attachment.direction) {
             return Err(SetError::TwoEnds(name.clone()));
         }
-        set.endpoints = endpoints;
-        Ok(set)
+        if attachment.peer.is_some() && !attachment.peer_from.is_empty() {
+            return Err(SetError::TwoPeers);
+        }
+        Ok(Self { policies, known, attachment, attached })
+    }
+
+    /// The policies, for another set with other identities.
+    pub fn policies(&self) -> &Arc<Policies> {
+        &self.policies
+    }
+
+    /// How traffic is attached to the policies.
+    pub fn attachment(&self) -> &Attachment {
+        &self.attachment
     }
 
     /// The endpoints of the set.
     pub fn endpoints(&self) -> &[EndpointPolicy] {
-        &self.endpoints
+        &self.policies.endpoints
     }
 
-    /// Decides a connection.
+    /// Decides a connection of which nothing but the addresses is known.
     pub fn connection(&self, connection: &Connection) -> Judged<'_> {
-        self.judge(connection, |policy, flow| policy.connection(flow))
+        self.connection_by(connection, None)
+    }
+
+    /// Decides a request on such a connection.
+    pub fn request(&self, connection: &Connection, request: &Request<'_>) -> Judged<'_> {
+        self.request_by(connection, None, request)
+    }
+
+    /// Decides a connection. `certificate` is the URI of the peer's certificate, which the host has verified.
+    pub fn connection_by(&self, connection: &Connection, certificate: Option<&[u8]>) -> Judged<'_> {
+        let evidence = Evidence { certificate, headers: None };
+        self.judge(connection, &evidence, Compiled::connection)
     }
 
     /// Decides a request on a connection.
-    pub fn request(&self, connection: &Connection, request: &Request<'_>) -> Judged<'_> {
-        self.judge(connection, |policy, flow| policy.request(flow, request))
+    pub fn request_by(
+        &self,
+        connection: &Connection,
+        certificate: Option<&[u8]>,
+        request: &Request<'_>,
+    ) -> Judged<'_> {
+        let evidence = Evidence { certificate, headers: Some(&request.headers) };
+        self.judge(connection, &evidence, |policy, flow| policy.request(flow, request))
     }
 
     /// The identity number of an address, as this set knows it.
     pub fn identity(&self, address: IpAddr) -> IdentityId {
-        self.identities.identity(address)
+        self.known.addresses.identity(address)
     }
 
-    /// The decision of the ends that are looked at: the first denial, or what the last one says.
+    /// The decision of the ends that are looked at, by what is enforced and, where that differs, by what is tried.
     fn judge<'p>(
         &'p self,
         connection: &Connection,
-        decide: impl Fn(&'p DirectionPolicy, &Flow) -> Decision<'p>,
+        evidence: &Evidence<'_>,
+        decide: impl Fn(Compiled<'p>, &Flow) -> Decision<'p>,
     ) -> Judged<'p> {
-        let ends = match self.attachment.direction {
-            Some(Attached::To(direction)) => vec![direction],
-            Some(Attached::Both) => vec![Direction::Egress, Direction::Ingress],
-            None => vec![connection.direction],
+        let both = [Direction::Egress, Direction::Ingress];
+        let directions = match &self.attachment.direction {
+            Some(Attached::To(direction)) => std::slice::from_ref(direction),
+            Some(Attached::Both) => &both,
+            None => std::slice::from_ref(&connection.direction),
         };
-        let mut judged: Option<Judged<'p>> = None;
-        for direction in ends {
-            let Some((policy, side)) = self.locate(connection, direction) else { continue };
-            let port = self.attachment.port.unwrap_or(connection.destination.port());
-            let flow = Flow { peer: side.identity, protocol: Protocol::Tcp, port };
-            let decision = decide(policy, &flow);
-            let redirected =
-                judged.as_ref().is_some_and(|judged| judged.decision.verdict == Verdict::Redirect);
-            // Either end's HTTP rules are enough for the requests to be looked at.
-            if decision.verdict == Verdict::Deny || !redirected {
-                judged = Some(Judged { side: Some(side), decision });
-            }
-            if judged.as_ref().is_some_and(|judged| judged.decision.verdict == Verdict::Deny) {
-                break;
-            }
+        let mut ends: [Option<End<'p>>; 2] = [None, None];
+        for (place, direction) in ends.iter_mut().zip(directions) {
+            *place = match self.locate(connection, *direction, evidence).transpose() {
+                Ok(end) => end,
+                Err(unknown) => return unknown,
+            };
         }
-        judged.unwrap_or(Judged { side: None, decision: Decision::closed(Reason::UnknownEndpoint) })
+        let ends = || ends.iter().flatten();
+        let port = self.attachment.port.unwrap_or(connection.destination.port());
+        let matchers = &self.policies.matchers;
+        let decided = |policy, side: &Side| {
+            decide(policy, &Flow { peer: side.identity, protocol: Protocol::Tcp, port })
+        };
+        let enforced = |end: &End<'p>| {
+            decided(matchers.enforced(end.index, end.endpoint, end.side.direction), &end.side)
+        };
+        let Some((side, decision)) = first_denial(ends(), enforced) else {
+            return Judged::closed(Reason::UnknownEndpoint);
+        };
+        let tried = |end: &End<'p>| matchers.audited(end.index, end.endpoint, end.side.direction);
+        let audit = ends().any(|end| tried(end).is_some()).then(|| {
+            first_denial(ends(), |end| match tried(end) {
+                Some(policy) => decided(policy, &end.side),
+                None => enforced(end),
+            })
+        });
+        Judged { side: Some(side), decision, audit: audit.flatten().map(|(_, decision)| decision) }
     }
 
-    fn locate(&self, connection: &Connection, direction: Direction) -> Option<(&DirectionPolicy, Side)> {
+    /// The policy of one end and who is at the other; `None` where that end is not in the set.
+    fn locate(
+        &self,
+        connection: &Connection,
+        direction: Direction,
+        evidence: &Evidence<'_>,
+    ) -> Option<Result<End<'_>, Judged<'_>>> {
         let (subject, peer) = match direction {
             Direction::Ingress => (connection.destination, connection.source),
             Direction::Egress => (connection.source, connection.destination),
         };
-        let index = match &self.attachment.endpoint {
-            Some(name) => self.by_name.get(name)?,
-            None => self.by_address.get(&subject.ip().to_canonical())?,
+        let index = match &self.attached {
+            Some(index) => index,
+            None => self.policies.by_address.get(&subject.ip().to_canonical())?,
+        };
+        let endpoint = self.policies.endpoints.get(*index)?;
+        // Only who sends can show more than an address.
+        let sources = match direction {
+            Direction::Ingress => self.attachment.peer_from.as_slice(),
+            Direction::Egress => &[],
         };
         let peer = self.attachment.peer.unwrap_or(peer.ip());
-        let side = Side { direction, peer, identity: self.identity(peer) };
-        Some((self.endpoints.get(*index)?.direction(direction), side))
+        Some(match self.known.caller(sources, peer, evidence) {
+            Ok(Caller { address, identity }) => {
+                let side = Side { direction, peer: address, identity };
+                Ok(End { index: *index, endpoint, side })
+            }
+            Err(why) => Err(Judged::closed(Reason::UnknownPeer(why))),
+        })
     }
+}
+
+/// An end of a connection whose policy is in the set.
+struct End<'p> {
+    index: usize,
+    endpoint: &'p EndpointPolicy,
+    side: Side,
+}
+
+/// The first denial, or what the last end says; nothing where there are no ends.
+fn first_denial<'e, 'p: 'e>(
+    ends: impl Iterator<Item = &'e End<'p>>,
+    decide: impl Fn(&End<'p>) -> Decision<'p>,
+) -> Option<(Side, Decision<'p>)> {
+    let mut judged: Option<(Side, Decision<'p>)> = None;
+    for end in ends {
+        let decision = decide(end);
+        let denied = decision.verdict == Verdict::Deny;
+        let redirected = judged.as_ref().is_some_and(|(_, decision)| decision.verdict == Verdict::Redirect);
+        // Either end's HTTP rules are enough for the requests to be looked at.
+        if denied || !redirected {
+            judged = Some((end.side, decision));
+        }
+        if denied {
+            break;
+        }
+    }
+    judged
 }

@@ -8,8 +8,9 @@ use ipnet::IpNet;
 
 use crate::identity::{AddressTable, Identity, IdentityId, Who};
 use crate::labels::{self, K8S, LabelSet};
+use crate::path::Profile;
 use crate::policy::Policy;
-use crate::port::Protocol;
+use crate::port::{PortRange, Protocol};
 use crate::prefixes::prefixes;
 
 /// A workload's name within its namespace.
@@ -52,6 +53,8 @@ pub struct Workload {
     pub cluster: Option<String>,
     /// The ports that it gives names to.
     pub ports: Vec<NamedPort>,
+    /// How it reads the paths of requests to some of its ports.
+    pub profiles: Vec<(PortRange, Profile)>,
 }
 
 /// A port that a workload gives a name to.
@@ -460,10 +463,6 @@ impl Identities {
 
     /// The look-up table from address to identity.
     pub fn table(&self) -> AddressTable {
-        let mut table = AddressTable::default();
-        for (prefix, id) in self.prefixes() {
-            table.insert(prefix, id);
-        }
-        table
+        self.prefixes().collect()
     }
 }

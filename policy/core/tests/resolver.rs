@@ -82,7 +82,16 @@ fn workload() -> impl Strategy<Value = Workload> {
             let third = SPACES.iter().position(|known| *known == name.namespace).unwrap();
             let address = format!("10.0.{third}.{last}").parse().unwrap();
             let addresses = if addressed { vec![address] } else { Vec::new() };
-            Workload { name, labels, addresses, node, service_account: None, cluster, ports }
+            Workload {
+                name,
+                labels,
+                addresses,
+                node,
+                service_account: None,
+                cluster,
+                ports,
+                profiles: Vec::new(),
+            }
         },
     )
 }
@@ -324,6 +333,7 @@ fn a_backend_is_whoever_takes_its_address() {
         service_account: None,
         cluster: None,
         ports: Vec::new(),
+        profiles: Vec::new(),
     };
     let service = PeerTerm::Service(ServiceTerm::Named(name("s")));
     let item = Item {

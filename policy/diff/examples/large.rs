@@ -81,6 +81,7 @@ fn main() {
             service_account: None,
             cluster: None,
             ports: Vec::new(),
+            profiles: Vec::new(),
         };
         world.add_workload(workload).unwrap();
     }

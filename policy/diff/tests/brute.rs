@@ -45,6 +45,7 @@ fn world() -> World {
                 service_account: None,
                 cluster: None,
                 ports: Vec::new(),
+                profiles: Vec::new(),
             })
             .unwrap();
     }

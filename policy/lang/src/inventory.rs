@@ -19,8 +19,11 @@ mod ports;
 mod tests;
 mod workload;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use postern_policy_core::path::{PROFILE_ANNOTATION, Profile, parse_profiles};
+use postern_policy_core::port::PortRange;
 use postern_policy_core::world::{World, WorldError};
 
 use crate::cidr_group;
@@ -136,6 +139,20 @@ fn read_list<'n>(
     for at in items.into_iter().flatten() {
         read(&at, of_list, reader, world);
     }
+}
+
+/// How a workload reads paths, by its annotation. One that cannot be read makes every port strict.
+fn profiles(
+    at: &At<'_>,
+    annotations: &BTreeMap<String, String>,
+    reader: &mut Reader<'_>,
+) -> Vec<(PortRange, Profile)> {
+    let Some(text) = annotations.get(PROFILE_ANNOTATION) else { return Vec::new() };
+    parse_profiles(text).unwrap_or_else(|error| {
+        let help = "until then, its paths are read in every way that any server does (`strict`)";
+        reader.warning(at, Code::InvalidValue, error.to_string(), help);
+        Vec::new()
+    })
 }
 
 fn address(at: &At<'_>, reader: &mut Reader<'_>) -> Option<IpAddr> {

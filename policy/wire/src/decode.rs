@@ -1,21 +1,21 @@
 //! A bundle to the policies that the filter enforces.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use postern_policy_core::endpoint as core;
 use postern_policy_core::http::{HeaderMatch, HttpMatch, HttpMatcher, HttpRule as CoreHttpRule};
-use postern_policy_core::identity::{AddressTable, IdentityId};
+use postern_policy_core::identity::{IdentityId, Known, PeerSource as CorePeerSource, SPIFFE, TableBuilder};
 use postern_policy_core::path::Profile as CoreProfile;
 use postern_policy_core::pattern::Pattern;
 use postern_policy_core::policy::{Direction as CoreDirection, RuleId};
 use postern_policy_core::port::{PortRange as CorePortRange, Protocol as CoreProtocol, ProtocolMatch};
-use postern_policy_core::set::{Attached, Attachment, PolicySet, SetError};
+use postern_policy_core::set::{Attached, Attachment, Policies, PolicySet, SetError};
 use postern_policy_core::world::WorkloadName;
 
 use crate::document::{
-    API_VERSION, Action, Attach, Bundle, Direction, DirectionPolicy, Endpoint, HttpRule, Identity,
-    PathProfile, Peers, PortRange, Ports, Profile, Protocol, Rule, Tier,
+    API_VERSION, Action, Attach, Audit, Bundle, Direction, DirectionPolicy, Endpoint, ForwardedFor, HttpRule,
+    Identity, PathProfile, PeerSource, Peers, PortRange, Ports, Profile, Protocol, Report, Rule, Tier,
 };
 
 /// Why a bundle was refused as a whole.
@@ -57,12 +57,20 @@ pub struct Quarantined {
 }
 
 /// Reads a bundle. The policies are compiled; the rules that could not be are named beside them.
+///
+/// # Errors
+/// When it is not a bundle, of another version, or contradicts itself.
 pub fn decode(json: &[u8]) -> Result<(PolicySet, Vec<Quarantined>), BundleError> {
+    decode_bundle(parse(json)?)
+}
+
+/// Reads the document. What it says is not looked at yet.
+pub(crate) fn parse(json: &[u8]) -> Result<Bundle, BundleError> {
     let mut reader = serde_json::Deserializer::from_slice(json);
     let bundle: Bundle =
         serde_path_to_error::deserialize(&mut reader).map_err(|error| shape_error(json, &error))?;
     reader.end().map_err(|error| BundleError::Shape { path: TOP.to_owned(), message: error.to_string() })?;
-    decode_bundle(bundle)
+    Ok(bundle)
 }
 
 /// Compiles a bundle that is at hand as a value.
@@ -70,18 +78,37 @@ pub fn decode(json: &[u8]) -> Result<(PolicySet, Vec<Quarantined>), BundleError>
 /// # Errors
 /// As [`decode`], but for what is wrong with the JSON.
 pub fn decode_bundle(bundle: Bundle) -> Result<(PolicySet, Vec<Quarantined>), BundleError> {
-    let Bundle { api_version, attach, identities, endpoints } = bundle;
+    let Bundle { api_version, versions: _, report, attach, identities, endpoints } = bundle;
     if api_version != API_VERSION {
         return Err(BundleError::Version(api_version));
     }
-    let table = address_table(identities)?;
+    check(&report)?;
+    let (policies, quarantined) = policies(endpoints)?;
+    Ok((PolicySet::of(Arc::new(policies), Arc::new(known(identities)?), attachment(attach)?)?, quarantined))
+}
+
+/// What is asked for must be what a host can bear.
+pub(crate) fn check(report: &Report) -> Result<(), BundleError> {
+    match report.rule_hits {
+        0..=MOST_RULE_HITS => Ok(()),
+        more => {
+            Err(value_error("report.ruleHits", format!("expected {MOST_RULE_HITS} at most, found {more}")))
+        }
+    }
+}
+
+/// Each is a metric of the host's.
+const MOST_RULE_HITS: u16 = 1000;
+
+/// Compiles the part that says who may do what.
+pub(crate) fn policies(endpoints: Vec<Endpoint>) -> Result<(Policies, Vec<Quarantined>), BundleError> {
     let mut quarantined = Vec::new();
     let endpoints = endpoints
         .into_iter()
         .enumerate()
         .map(|(index, endpoint)| endpoint_policy(endpoint, &format!("endpoints[{index}]"), &mut quarantined))
         .collect::<Result<_, _>>()?;
-    Ok((PolicySet::new(endpoints, table, attachment(attach)?)?, quarantined))
+    Ok((Policies::new(endpoints)?, quarantined))
 }
 
 /// What errors call the document as a whole.
@@ -108,8 +135,14 @@ fn value_error(path: impl Into<String>, message: impl Into<String>) -> BundleErr
     BundleError::Value { path: path.into(), message: message.into() }
 }
 
-fn attachment(attach: Attach) -> Result<Attachment, BundleError> {
-    let Attach { direction, endpoint, port, peer } = attach;
+pub(crate) fn attachment(attach: Attach) -> Result<Attachment, BundleError> {
+    let Attach { direction, endpoint, port, peer, peer_from } = attach;
+    if peer_from.as_ref().is_some_and(Vec::is_empty) {
+        return Err(value_error(
+            "attach.peerFrom",
+            "it is empty, and everybody would be the world: name a source, or leave it out",
+        ));
+    }
     Ok(Attachment {
         direction: direction.map(|direction| match direction {
             Direction::Ingress => Attached::To(CoreDirection::Ingress),
@@ -119,7 +152,25 @@ fn attachment(attach: Attach) -> Result<Attachment, BundleError> {
         endpoint: endpoint.map(|name| workload_name(&name, "attach.endpoint")).transpose()?,
         port,
         peer,
+        peer_from: peer_from.into_iter().flatten().map(peer_source).collect(),
     })
+}
+
+fn peer_source(source: PeerSource) -> CorePeerSource {
+    match source {
+        PeerSource::Spiffe => CorePeerSource::Spiffe,
+        PeerSource::Source => CorePeerSource::Source,
+        PeerSource::ForwardedFor(ForwardedFor { trusted_hops, from }) => {
+            CorePeerSource::ForwardedFor { trusted_hops, from: peers(from) }
+        }
+    }
+}
+
+fn peers(peers: Peers) -> core::Peers {
+    match peers {
+        Peers::Any => core::Peers::Any,
+        Peers::Only(ids) => core::Peers::Only(Arc::new(ids.into_iter().map(IdentityId).collect())),
+    }
 }
 
 fn workload_name(text: &str, path: &str) -> Result<WorkloadName, BundleError> {
@@ -131,10 +182,12 @@ fn workload_name(text: &str, path: &str) -> Result<WorkloadName, BundleError> {
     }
 }
 
-fn address_table(identities: Vec<Identity>) -> Result<AddressTable, BundleError> {
-    let mut table = AddressTable::default();
+/// Reads the part that says who is who.
+pub(crate) fn known(identities: Vec<Identity>) -> Result<Known, BundleError> {
+    let mut table = TableBuilder::default();
+    let mut certificates = HashMap::new();
     let mut ids = HashSet::new();
-    for (index, Identity { id, labels: _, addresses }) in identities.into_iter().enumerate() {
+    for (index, Identity { id, labels: _, addresses, spiffe }) in identities.into_iter().enumerate() {
         let path = format!("identities[{index}]");
         if id == 0 || !ids.insert(id) {
             return Err(value_error(
@@ -156,8 +209,36 @@ fn address_table(identities: Vec<Identity>) -> Result<AddressTable, BundleError>
                 ));
             }
         }
+        for uri in spiffe {
+            spiffe_uri(&uri).map_err(|why| value_error(&path, format!("spiffe {uri:?}: {why}")))?;
+            if certificates.insert(uri.as_str().into(), IdentityId(id)).is_some() {
+                return Err(value_error(
+                    path,
+                    format!("{uri} is given twice: a certificate has one identity"),
+                ));
+            }
+        }
     }
-    Ok(table)
+    Ok(Known { addresses: table.build(), spiffe: certificates })
+}
+
+/// As certificates have it: they are compared byte by byte, so what no certificate can have is a mistake.
+fn spiffe_uri(uri: &str) -> Result<(), &'static str> {
+    const MOST: usize = 2048;
+    let rest = uri.strip_prefix(SPIFFE).ok_or("expected spiffe://trust-domain/path")?;
+    let (domain, path) = rest.split_once('/').ok_or("expected a path after the trust domain")?;
+    let lower = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte);
+    if domain.is_empty() || !domain.bytes().all(lower) {
+        return Err("a trust domain has lower-case letters, digits, dots, dashes and underscores");
+    }
+    let plain = |byte: u8| lower(byte) || byte.is_ascii_uppercase();
+    let segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(plain);
+    if uri.len() > MOST || !path.split('/').all(segment) {
+        return Err(
+            "a path has segments of letters, digits, dots, dashes and underscores, 2048 bytes with all before it",
+        );
+    }
+    Ok(())
 }
 
 fn endpoint_policy(
@@ -166,31 +247,47 @@ fn endpoint_policy(
     quarantined: &mut Vec<Quarantined>,
 ) -> Result<core::EndpointPolicy, BundleError> {
     let Endpoint { name, addresses, ingress, egress } = endpoint;
+    let (ingress, tried_ingress) = direction_policy(ingress, &format!("{path}.ingress"), quarantined)?;
+    let (egress, tried_egress) = direction_policy(egress, &format!("{path}.egress"), quarantined)?;
     Ok(core::EndpointPolicy {
         name: workload_name(&name, &format!("{path}.name"))?,
         addresses,
-        ingress: direction_policy(ingress, &format!("{path}.ingress"), quarantined)?,
-        egress: direction_policy(egress, &format!("{path}.egress"), quarantined)?,
+        ingress,
+        egress,
+        audit: core::Audit { ingress: tried_ingress, egress: tried_egress },
     })
 }
 
+/// What is enforced, and what is tried.
 fn direction_policy(
     policy: DirectionPolicy,
     path: &str,
     quarantined: &mut Vec<Quarantined>,
-) -> Result<core::DirectionPolicy, BundleError> {
-    let DirectionPolicy { default_deny, profiles, rules } = policy;
-    let profiles = profiles
+) -> Result<(core::DirectionPolicy, Option<core::DirectionPolicy>), BundleError> {
+    let DirectionPolicy { default_deny, profiles, rules: enforced, audit } = policy;
+    let profiles: Vec<_> = profiles
         .into_iter()
         .enumerate()
         .map(|(index, given)| path_profile(given, &format!("{path}.profiles[{index}]")))
         .collect::<Result<_, _>>()?;
-    let rules = rules
-        .into_iter()
-        .enumerate()
-        .map(|(index, given)| rule(given, &format!("{path}.rules[{index}]"), quarantined))
-        .collect::<Result<_, _>>()?;
-    Ok(core::DirectionPolicy { default_deny, rules, profiles })
+    let rules = self::rules(enforced, path, quarantined)?;
+    let enforced = core::DirectionPolicy { default_deny, rules, profiles: profiles.clone() };
+    let Some(Audit { default_deny, rules }) = audit else { return Ok((enforced, None)) };
+    let mut also = Vec::new();
+    let rules = self::rules(rules, &format!("{path}.audit"), &mut also)?;
+    // Most rules that are tried are enforced too, and named already.
+    also.retain(|rule| !quarantined.contains(rule));
+    quarantined.append(&mut also);
+    Ok((enforced, Some(core::DirectionPolicy { default_deny, rules, profiles })))
+}
+
+fn rules(
+    rules: Vec<Rule>,
+    path: &str,
+    quarantined: &mut Vec<Quarantined>,
+) -> Result<Vec<core::Rule>, BundleError> {
+    let rules = rules.into_iter().enumerate();
+    rules.map(|(index, given)| rule(given, &format!("{path}.rules[{index}]"), quarantined)).collect()
 }
 
 fn rule(rule: Rule, path: &str, quarantined: &mut Vec<Quarantined>) -> Result<core::Rule, BundleError> {
@@ -219,10 +316,7 @@ fn rule(rule: Rule, path: &str, quarantined: &mut Vec<Quarantined>) -> Result<co
             Tier::Default => core::Tier::Default,
             Tier::Baseline => core::Tier::Baseline,
         },
-        peers: match peers {
-            Peers::Any => core::Peers::Any,
-            Peers::Only(ids) => core::Peers::Only(Arc::new(ids.into_iter().map(IdentityId).collect())),
-        },
+        peers: self::peers(peers),
         ports,
         action: match action {
             Action::Allow => core::Action::Allow,

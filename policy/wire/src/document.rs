@@ -1,6 +1,7 @@
 //! The document as it is written: serde types, nothing checked yet.
 
 use std::net::IpAddr;
+use std::num::NonZeroU8;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,12 @@ pub const API_VERSION: &str = "postern.dev/filter/v1alpha1";
 pub struct Bundle {
     /// `postern.dev/filter/v1alpha1`.
     pub api_version: String,
+    /// The versions of the parts, for people: the filter says which are in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub versions: Option<Versions>,
+    /// What is reported, and how much of it.
+    #[serde(default, skip_serializing_if = "Report::is_default")]
+    pub report: Report,
     /// What is fixed about the traffic that this proxy sees; the rest is taken from each connection.
     #[serde(default, skip_serializing_if = "Attach::is_empty")]
     pub attach: Attach,
@@ -22,6 +29,42 @@ pub struct Bundle {
     pub identities: Vec<Identity>,
     /// The workloads whose policy is enforced.
     pub endpoints: Vec<Endpoint>,
+}
+
+/// What is reported beside the verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Report {
+    /// Whether the answer to a denied request carries the id under which the log has it, as `x-postern-decision`.
+    pub decision_header: bool,
+    /// How many rules have a counter of their own: the first of the bundle. 1,000 at most.
+    pub rule_hits: u16,
+    /// How many lines for denials each VM logs a second, on average. Those above are counted.
+    pub denials_per_second: u16,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self { decision_header: false, rule_hits: 100, denials_per_second: 10 }
+    }
+}
+
+impl Report {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The versions of the parts of a bundle, which change apart from each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Versions {
+    /// Of `identities`.
+    pub identities: String,
+    /// Of `endpoints`.
+    pub policy: String,
 }
 
 /// What is fixed about the traffic that a proxy sees.
@@ -41,6 +84,37 @@ pub struct Attach {
     /// The other end's address, where the connection shows the proxy's own: that of a fixed upstream, for egress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<IpAddr>,
+    /// How it is told who sends to a workload, in this order: the first that knows decides, and whom none knows is
+    /// the world. By the connection's own address, if this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_from: Option<Vec<PeerSource>>,
+}
+
+/// `"spiffe"`, `"source"`, or `{"forwardedFor": {"trustedHops": 2, "from": {"only": [300]}}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum PeerSource {
+    /// The SPIFFE URI of the certificate that the proxy has verified. One that nobody is known by is the world's; a
+    /// connection without any is asked of the next source.
+    Spiffe,
+    /// The header `x-forwarded-for` of requests from trusted hops. Others are asked of the next source.
+    ForwardedFor(ForwardedFor),
+    /// The connection's own address.
+    Source,
+}
+
+/// Whose `x-forwarded-for` is believed, and which address of it. Where it has not got that many, or what is no
+/// address, the request is denied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ForwardedFor {
+    /// How many hops that append to the header are trusted, this proxy included if it appends: the place of the
+    /// address, counted from the right.
+    pub trusted_hops: NonZeroU8,
+    /// Whose header is believed, by the connection's own address.
+    pub from: Peers,
 }
 
 impl Attach {
@@ -75,6 +149,9 @@ pub struct Identity {
     /// Addresses and prefixes, such as `10.0.0.1/32`.
     #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub addresses: Vec<IpNet>,
+    /// The SPIFFE URIs of its certificates, such as `spiffe://cluster.local/ns/default/sa/app1`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spiffe: Vec<String>,
 }
 
 /// One workload and its policy.
@@ -103,6 +180,20 @@ pub struct DirectionPolicy {
     /// is read strictly.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub profiles: Vec<PathProfile>,
+    /// The rules.
+    pub rules: Vec<Rule>,
+    /// What is only tried: decided beside what is enforced, and reported where it differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
+}
+
+/// Rules that are only tried, all of them: also those that are enforced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Audit {
+    /// Whether what no rule allows would be dropped.
+    pub default_deny: bool,
     /// The rules.
     pub rules: Vec<Rule>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use postern_policy_core::endpoint as core;
 use postern_policy_core::http::{HttpMatch, HttpMatcher, HttpRule as CoreHttpRule};
-use postern_policy_core::identity::{IdentityId, Who};
+use postern_policy_core::identity::{IdentityId, PeerSource as CorePeerSource, Who};
 use postern_policy_core::path::Profile as CoreProfile;
 use postern_policy_core::policy::Direction as CoreDirection;
 use postern_policy_core::port::{PortRange as CorePortRange, Protocol as CoreProtocol, ProtocolMatch};
@@ -12,8 +12,9 @@ use postern_policy_core::set::{Attached, Attachment};
 use postern_policy_core::world::Identities;
 
 use crate::document::{
-    API_VERSION, Action, Attach, Bundle, Direction, DirectionPolicy, Endpoint, Header, HttpRule, Identity,
-    PathProfile, Peers, PortRange, Ports, Profile, Protocol, Rule, Tier,
+    API_VERSION, Action, Attach, Audit, Bundle, Direction, DirectionPolicy, Endpoint, ForwardedFor, Header,
+    HttpRule, Identity, PathProfile, PeerSource, Peers, PortRange, Ports, Profile, Protocol, Report, Rule,
+    Tier,
 };
 
 /// Writes a bundle. Identities that have no address are left out: no traffic can have them.
@@ -24,11 +25,15 @@ pub fn encode(
 ) -> Bundle {
     Bundle {
         api_version: API_VERSION.to_owned(),
+        versions: None,
+        report: Report::default(),
         attach: Attach {
             direction: attachment.direction.map(direction),
             endpoint: attachment.endpoint.as_ref().map(ToString::to_string),
             port: attachment.port,
             peer: attachment.peer,
+            peer_from: (!attachment.peer_from.is_empty())
+                .then(|| attachment.peer_from.iter().map(peer_source).collect()),
         },
         identities: identity_list(identities),
         endpoints: endpoints.iter().map(endpoint).collect(),
@@ -48,7 +53,7 @@ fn identity_list(identities: &Identities) -> Vec<Identity> {
             Who::Workloads(labels) => labels.iter().collect(),
             Who::Cidr(net) => vec!["reserved:world".to_owned(), format!("cidr:{net}")],
         };
-        Some(Identity { id: identity.id.0, labels, addresses })
+        Some(Identity { id: identity.id.0, labels, addresses, spiffe: Vec::new() })
     };
     let mut list: Vec<Identity> = identities.iter().filter_map(named).collect();
     list.sort_by_key(|identity| identity.id);
@@ -59,16 +64,38 @@ fn endpoint(policy: &core::EndpointPolicy) -> Endpoint {
     Endpoint {
         name: policy.name.to_string(),
         addresses: policy.addresses.clone(),
-        ingress: direction_policy(&policy.ingress),
-        egress: direction_policy(&policy.egress),
+        ingress: direction_policy(&policy.ingress, policy.audit.ingress.as_ref()),
+        egress: direction_policy(&policy.egress, policy.audit.egress.as_ref()),
     }
 }
 
-fn direction_policy(policy: &core::DirectionPolicy) -> DirectionPolicy {
+fn direction_policy(
+    policy: &core::DirectionPolicy,
+    tried: Option<&core::DirectionPolicy>,
+) -> DirectionPolicy {
+    let rules = |policy: &core::DirectionPolicy| policy.rules.iter().map(rule).collect();
     DirectionPolicy {
         default_deny: policy.default_deny,
         profiles: policy.profiles.iter().map(path_profile).collect(),
-        rules: policy.rules.iter().map(rule).collect(),
+        rules: rules(policy),
+        audit: tried.map(|tried| Audit { default_deny: tried.default_deny, rules: rules(tried) }),
+    }
+}
+
+fn peer_source(source: &CorePeerSource) -> PeerSource {
+    match source {
+        CorePeerSource::Spiffe => PeerSource::Spiffe,
+        CorePeerSource::Source => PeerSource::Source,
+        CorePeerSource::ForwardedFor { trusted_hops, from } => {
+            PeerSource::ForwardedFor(ForwardedFor { trusted_hops: *trusted_hops, from: peers(from) })
+        }
+    }
+}
+
+fn peers(peers: &core::Peers) -> Peers {
+    match peers {
+        core::Peers::Any => Peers::Any,
+        core::Peers::Only(peers) => Peers::Only(peers.iter().map(|id| id.0).collect()),
     }
 }
 
@@ -91,10 +118,7 @@ fn rule(rule: &core::Rule) -> Rule {
             core::Tier::Default => Tier::Default,
             core::Tier::Baseline => Tier::Baseline,
         },
-        peers: match &rule.peers {
-            core::Peers::Any => Peers::Any,
-            core::Peers::Only(peers) => Peers::Only(peers.iter().map(|id| id.0).collect()),
-        },
+        peers: peers(&rule.peers),
         ports: match &rule.ports {
             core::Ports::All => Ports::All,
             core::Ports::Only(ranges) => Ports::Only(ranges.iter().map(port_range).collect()),

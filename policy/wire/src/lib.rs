@@ -8,13 +8,15 @@
 mod decode;
 mod document;
 mod encode;
+mod load;
 
 pub use decode::{BundleError, Quarantined, decode, decode_bundle};
 pub use document::{
-    API_VERSION, Action, Attach, Bundle, Direction, DirectionPolicy, Endpoint, Header, HttpRule, Identity,
-    Peers, PortRange, Ports, Protocol, Rule, Tier,
+    API_VERSION, Action, Attach, Audit, Bundle, Direction, DirectionPolicy, Endpoint, ForwardedFor, Header,
+    HttpRule, Identity, PeerSource, Peers, PortRange, Ports, Protocol, Report, Rule, Tier, Versions,
 };
 pub use encode::encode;
+pub use load::{Kept, Loaded};
 
 /// The JSON Schema of the bundle.
 #[cfg(feature = "schema")]

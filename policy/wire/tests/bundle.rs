@@ -7,12 +7,13 @@
 )]
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use postern_policy_core::decide::{Reason, Verdict};
 use postern_policy_core::http::Request;
 use postern_policy_core::policy::Direction;
-use postern_policy_core::set::{Connection, PolicySet};
-use postern_policy_wire::{BundleError, decode};
+use postern_policy_core::set::{Connection, Judged, PolicySet};
+use postern_policy_wire::{BundleError, Loaded, decode};
 
 const BUNDLE: &str = r#"{
   "apiVersion": "postern.dev/filter/v1alpha1",
@@ -166,4 +167,148 @@ fn both_ends_must_let_it_through() {
         &json.replace(r#""both""#, r#""both", "endpoint": "default/app1""#),
         "expected `ingress` or `egress`",
     );
+}
+
+#[test]
+fn a_port_may_say_how_its_server_reads_paths() {
+    let with = |profiles: &str| {
+        BUNDLE.replace(r#""rules": [{"#, &format!(r#""profiles": {profiles}, "rules": [{{"#))
+    };
+    let bundle = with(r#"[{"protocol": "TCP", "port": 79, "endPort": 81, "profile": "PROFILE"}]"#)
+        .replace(r#""path": "/public""#, r#""path": "/public.*""#);
+    let verdict = |profile: &str, path: &str| {
+        let bundle = bundle.replace("PROFILE", profile);
+        let (set, _) = decode(bundle.as_bytes()).unwrap();
+        get(&set, "127.0.0.2:1", path).0
+    };
+    for (path, allowed_by) in [
+        ("/public/x", ["strict", "envoy", "raw"].as_slice()),
+        ("/public/..;/private", &["envoy", "raw"]),
+        ("/public/../private", &["raw"]),
+    ] {
+        for profile in ["strict", "envoy", "raw"] {
+            assert_eq!(
+                verdict(profile, path) == Verdict::Allow,
+                allowed_by.contains(&profile),
+                "{profile} {path}"
+            );
+        }
+    }
+    refused(
+        &bundle.replace("PROFILE", "lax"),
+        "endpoints[0].ingress.profiles[0].profile: unknown variant `lax`",
+    );
+    refused(
+        &with(r#"[{"protocol": "TCP", "port": 80}]"#),
+        "endpoints[0].ingress.profiles[0]: missing field `profile`",
+    );
+    let backwards = r#"[{"protocol": "TCP", "port": 80, "endPort": 79, "profile": "raw"}]"#;
+    refused(&with(backwards), "endpoints[0].ingress.profiles[0]: endPort 79 is below port 80");
+}
+
+fn request<'a>(set: &'a PolicySet, source: &str, headers: &[(&str, &str)], certificate: &str) -> Judged<'a> {
+    let (source, destination) = (source.parse().unwrap(), "127.0.0.1:8080".parse().unwrap());
+    let connection = Connection { source, destination, direction: Direction::Ingress };
+    let headers = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    let request = Request { method: Some(b"GET"), path: Some(b"/public"), headers, ..Request::default() };
+    let certificate = Some(certificate.as_bytes()).filter(|uri| !uri.is_empty());
+    set.request_by(&connection, certificate, &request)
+}
+
+#[test]
+fn an_attachment_says_how_to_tell_who_sends() {
+    let bundle = |sources: &str| {
+        let attach = format!(r#""port": 80, "peerFrom": {sources}}}, "identities""#);
+        let spiffe = r#""addresses": ["127.0.0.2/32"], "spiffe": ["spiffe://td/ns/default/sa/app2"]"#;
+        let json = BUNDLE.replace("\"port\": 80},\n  \"identities\"", &attach);
+        json.replace(r#""addresses": ["127.0.0.2/32"]"#, spiffe)
+    };
+    let check = |sources: &str, source: &str, forwarded: &str, certificate: &str, expected: &str| {
+        let (set, _) = decode(bundle(sources).as_bytes()).unwrap();
+        let headers: &[_] = if forwarded.is_empty() { &[] } else { &[("x-forwarded-for", forwarded)] };
+        let judged = request(&set, source, headers, certificate);
+        let case = format!("{sources} {source} {forwarded} {certificate}: {judged:?}");
+        assert_eq!(judged.decision.reason.code(), expected, "{case}");
+    };
+    let (app2, other) = ("127.0.0.2:1", "127.0.0.3:1");
+    let certificate = "spiffe://td/ns/default/sa/app2";
+    check(r#"["source"]"#, app2, "", "", "allowed-by-rule");
+    check(r#"["source"]"#, other, "127.0.0.2", certificate, "no-match");
+    check(r#"["spiffe"]"#, other, "", certificate, "allowed-by-rule");
+    check(r#"["spiffe"]"#, app2, "", "", "no-match");
+    check(r#"["spiffe", "source"]"#, app2, "", "spiffe://td/ns/default/sa/app3", "no-match");
+    let forwarded = r#"[{"forwardedFor": {"trustedHops": 1, "from": {"only": [2]}}}, "source"]"#;
+    check(forwarded, other, "127.0.0.2", "", "allowed-by-rule");
+    check(forwarded, other, "127.0.0.2, 127.0.0.9", "", "no-match");
+    check(forwarded, other, "", "", "unknown-peer");
+    check(forwarded, other, "127.0.0.2, x", "", "unknown-peer");
+    check(forwarded, app2, "127.0.0.9", "", "allowed-by-rule");
+
+    refused(&bundle("[]"), "attach.peerFrom: it is empty");
+    refused(&bundle(r#"["header"]"#), "attach.peerFrom[0]: unknown variant `header`");
+    refused(&bundle(r#"[{"forwardedFor": {"trustedHops": 0, "from": "any"}}]"#), "nonzero");
+    refused(&bundle(r#"[{"forwardedFor": {"trustedHops": 1}}]"#), "missing field `from`");
+    refused(&bundle(r#"["source"], "peer": "127.0.0.9""#), "both a peer and peerFrom");
+    let uri = |uri: &str| bundle(r#"["spiffe"]"#).replace("spiffe://td/ns/default/sa/app2", uri);
+    for wrong in
+        ["https://td/a", "spiffe://td", "spiffe:///a", "spiffe://td/", "spiffe://TD/a", "spiffe://td/a/../b"]
+    {
+        refused(&uri(wrong), "identities[0]: spiffe");
+    }
+    refused(&uri(r#"spiffe://td/a", "spiffe://td/a"#), "spiffe://td/a is given twice");
+}
+
+#[test]
+fn what_is_tried_is_decided_beside_what_is_enforced() {
+    let rules = r#""audit": {"defaultDeny": true, "rules": []}, "rules": [{"#;
+    let json = BUNDLE.replace(r#""rules": [{"#, rules);
+    let bundle: postern_policy_wire::Bundle = serde_json::from_str(&json).unwrap();
+    assert_eq!(bundle, serde_json::from_str(&serde_json::to_string(&bundle).unwrap()).unwrap());
+    let (set, _) = decode(json.as_bytes()).unwrap();
+    let judged = request(&set, "127.0.0.2:1", &[], "");
+    assert_eq!(judged.decision.verdict, Verdict::Allow);
+    assert_eq!(judged.audit.map(|audit| audit.verdict), Some(Verdict::Deny));
+    let (set, _) = decode(BUNDLE.as_bytes()).unwrap();
+    assert_eq!(request(&set, "127.0.0.2:1", &[], "").audit, None);
+
+    // A rule that is enforced and tried is named once; one that is only tried, too.
+    let bad = |id: &str| {
+        format!(
+            r#"{{"id": "{id}", "peers": "any", "ports": "all", "action": {{"http": [{{"id": "{id}/0", "path": "("}}]}}}}"#
+        )
+    };
+    let audit = format!(
+        r#""audit": {{"defaultDeny": true, "rules": [{}, {}]}}, "rules": [{}, {{"#,
+        bad("a"),
+        bad("b"),
+        bad("a")
+    );
+    let (_, quarantined) = decode(BUNDLE.replace(r#""rules": [{"#, &audit).as_bytes()).unwrap();
+    let named: Vec<_> = quarantined.iter().map(|rule| rule.rule.to_string()).collect();
+    assert_eq!(named, ["a/0", "b/0"]);
+}
+
+#[test]
+fn what_has_not_changed_is_not_compiled_again() {
+    let load = |json: &str, before: &[&Loaded]| Loaded::new(json.into(), before.iter().copied()).unwrap();
+    let first = load(BUNDLE, &[]);
+    let moved = load(&BUNDLE.replace("127.0.0.2/32", "127.0.0.3/32"), &[&first]);
+    assert!(Arc::ptr_eq(first.set.policies(), moved.set.policies()), "only identities changed");
+    assert_eq!(get(&moved.set, "127.0.0.3:1", "/public").0, Verdict::Allow);
+    assert_eq!(get(&moved.set, "127.0.0.2:1", "/public").0, Verdict::Deny);
+    let other = load(&BUNDLE.replace("/public", "/other"), &[&first, &moved]);
+    assert!(!Arc::ptr_eq(first.set.policies(), other.set.policies()), "the policy changed");
+    assert_eq!(get(&other.set, "127.0.0.2:1", "/public").0, Verdict::Deny);
+    assert_eq!(get(&other.set, "127.0.0.2:1", "/other").0, Verdict::Allow);
+
+    // Errors are those of the whole, with its lines.
+    for wrong in
+        ["[]", "{}", &BUNDLE.replace("\"rules\": []", "\"rules\": [], \"x\": 1"), &format!("{BUNDLE}x")]
+    {
+        let error = Loaded::new(wrong.into(), []).unwrap_err().to_string();
+        assert_eq!(error, decode(wrong.as_bytes()).unwrap_err().to_string());
+    }
+    let hits = r#""report": {"ruleHits": 1001}, "identities""#;
+    refused(&BUNDLE.replace("\"identities\"", hits), "report.ruleHits: expected 1000 at most");
+    assert!(Loaded::new(BUNDLE.replace("\"identities\"", hits).into(), []).is_err());
 }

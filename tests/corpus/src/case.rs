@@ -52,6 +52,8 @@ pub struct Case {
     pub headers: Vec<(Vec<u8>, Vec<u8>)>,
     /// What must come of it.
     pub expected: Observed,
+    /// Whether a proxy may also refuse it on its own account, so that policy never sees it.
+    pub or_refused: bool,
     /// The reason's name, where the case pins it.
     pub reason: Option<String>,
     /// The rule that decides, where the case pins it.
@@ -69,6 +71,8 @@ pub enum Observed {
     Deny,
     /// The connection was closed before any byte.
     Drop,
+    /// The proxy answered with this status on its own account, and it never reached the upstream.
+    Refused(u16),
     /// Something else.
     Other(String),
 }
@@ -84,6 +88,11 @@ impl Case {
         }
     }
 
+    /// Whether this is what must come of it.
+    pub fn is_met_by(&self, observed: &Observed) -> bool {
+        *observed == self.expected || (self.or_refused && matches!(observed, Observed::Refused(_)))
+    }
+
     /// Why an engine cannot run this case, if it cannot.
     pub fn excluded_on(&self, engine: &str) -> Option<&str> {
         self.not_on.iter().find(|(name, _)| name == engine).map(|(_, reason)| reason.as_str())
@@ -96,6 +105,7 @@ impl fmt::Display for Observed {
             Self::Allow => f.write_str("allow"),
             Self::Deny => f.write_str("deny"),
             Self::Drop => f.write_str("drop"),
+            Self::Refused(status) => write!(f, "refused with {status}"),
             Self::Other(what) => f.write_str(what),
         }
     }

@@ -7,6 +7,7 @@
 mod case;
 pub mod engine;
 mod escape;
+mod expand;
 mod load;
 mod run;
 

@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use crate::case::{Case, Observed, Scenario};
 use crate::escape::bytes;
+use crate::expand::expand;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,12 +33,18 @@ struct ScenarioToml {
     clause: String,
     subject: String,
     policies: String,
+    /// Texts that `{name}` stands for in the cases: a case is asked with each of them.
+    #[serde(default)]
+    sets: BTreeMap<String, Vec<String>>,
+    /// A text and how many times it is repeated, as a set of one.
+    #[serde(default)]
+    repeats: BTreeMap<String, (String, usize)>,
     cases: Vec<CaseToml>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CaseToml {
+pub(crate) struct CaseToml {
     /// Who is at the other end: a name in the subject's namespace, `namespace/name`, or an address.
     peer: String,
     #[serde(default)]
@@ -45,13 +52,13 @@ struct CaseToml {
     #[serde(default = "port_80")]
     port: u16,
     #[serde(default = "get")]
-    method: String,
+    pub(crate) method: String,
     #[serde(default)]
-    path: Option<String>,
+    pub(crate) path: Option<String>,
     #[serde(default = "host")]
-    host: String,
+    pub(crate) host: String,
     #[serde(default)]
-    headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     expect: String,
     #[serde(default)]
     reason: Option<String>,
@@ -107,7 +114,11 @@ fn build(name: String, inventory_text: &str, given: ScenarioToml) -> anyhow::Res
     let workload = world.workload(&subject).with_context(|| format!("no workload {subject}"))?;
     let subject_address = workload.addresses.first().copied().context("the subject has no address")?;
     let policy = resolve(&policies.policies, &world, &identities, workload);
-    let cases = given.cases.into_iter().map(|case| build_case(case, &subject, &world));
+    let mut sets = given.sets;
+    sets.extend(given.repeats.into_iter().map(|(name, (text, times))| (name, vec![text.repeat(times)])));
+    let cases =
+        given.cases.into_iter().map(|case| expand(case, &sets)).collect::<anyhow::Result<Vec<_>>>()?;
+    let cases = cases.into_iter().flatten().map(|case| build_case(case, &subject, &world));
     Ok(Scenario {
         name,
         clause: given.clause,
@@ -123,7 +134,8 @@ fn build(name: String, inventory_text: &str, given: ScenarioToml) -> anyhow::Res
 
 fn build_case(given: CaseToml, subject: &WorkloadName, world: &World) -> anyhow::Result<Case> {
     let path = given.path.as_deref().unwrap_or("/");
-    let name = format!("{} {} {}:{} {path}", given.peer, given.method, given.host, given.port);
+    let shown: String = path.chars().take(200).collect();
+    let name = format!("{} {} {}:{} {shown}", given.peer, given.method, given.host, given.port);
     let direction = if given.egress { Direction::Egress } else { Direction::Ingress };
     let header = |(name, value): (String, String)| Ok((bytes(&name)?, bytes(&value)?));
     Ok(Case {
@@ -131,15 +143,16 @@ fn build_case(given: CaseToml, subject: &WorkloadName, world: &World) -> anyhow:
         peer: address(&given.peer, subject, world)?,
         port: given.port,
         path: if given.method == "CONNECT" { None } else { Some(bytes(path)?) },
-        method: given.method.into_bytes(),
+        method: bytes(&given.method)?,
         host: bytes(&given.host)?,
         headers: given.headers.into_iter().map(header).collect::<anyhow::Result<_>>()?,
         expected: match given.expect.as_str() {
             "allow" => Observed::Allow,
-            "deny" => Observed::Deny,
+            "deny" | "blocked" => Observed::Deny,
             "drop" => Observed::Drop,
-            other => bail!("{name}: expect is {other:?}, not allow, deny or drop"),
+            other => bail!("{name}: expect is {other:?}, not allow, deny, blocked or drop"),
         },
+        or_refused: given.expect == "blocked",
         reason: given.reason,
         rule: given.rule,
         not_on: given.not_on.into_iter().collect(),

@@ -34,7 +34,7 @@ pub fn run(engine: &mut dyn Engine, scenarios: &[Scenario]) -> Result<(usize, us
                     let wrong = |what: &str, got: &str, wanted: &str| {
                         format!("{title}: {what} is {got}, not {wanted}")
                     };
-                    if decided.observed != case.expected {
+                    if !case.is_met_by(&decided.observed) {
                         let got = decided.observed.to_string();
                         lines.push(wrong("the outcome", &got, &case.expected.to_string()));
                     }

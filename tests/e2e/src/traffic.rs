@@ -35,22 +35,37 @@ impl Traffic {
         SocketAddr::new(address, self.upstream.addr().port())
     }
 
-    /// Sends a case's request to a listener and says what came of it.
-    pub fn observe(&mut self, scenario: &Scenario, case: &Case, listener: SocketAddr) -> Observed {
+    /// Sends a case's request to a listener and gives the answer, and what the upstream has seen of it.
+    pub fn send(
+        &mut self,
+        scenario: &Scenario,
+        case: &Case,
+        listener: SocketAddr,
+    ) -> (RawOutcome, Vec<Seen>) {
         let outcome = RawClient::request(source(scenario, case), listener, &bytes(case), DEADLINE);
         // The record is never emptied: what reaches the upstream late is in the next case's way.
         let seen = self.upstream.seen().split_off(self.known);
         self.known += seen.len();
+        (outcome, seen)
+    }
+
+    /// Sends a case's request to a listener and says what came of it.
+    pub fn observe(&mut self, scenario: &Scenario, case: &Case, listener: SocketAddr) -> Observed {
+        let (outcome, seen) = self.send(scenario, case, listener);
         match (&outcome, seen.as_slice()) {
             (RawOutcome::Response { status: 200, .. }, [seen]) if is_of(case, seen) => Observed::Allow,
             (RawOutcome::Response { status: 403, body, .. }, []) if body == DENIED => Observed::Deny,
-            // To HEAD there is no body.
+            // To HEAD there is no body, and Envoy sends none to who asks for an upgrade.
             (RawOutcome::Response { status: 403, body, .. }, [])
-                if case.method == b"HEAD" && body.is_empty() =>
+                if body.is_empty() && (case.method == b"HEAD" || asks_for_upgrade(case)) =>
             {
                 Observed::Deny
             }
             (outcome, []) if outcome.is_unanswered() => Observed::Drop,
+            // What no proxy would make of a request that it understood and passed on.
+            (RawOutcome::Response { status: status @ (400 | 404 | 405 | 414 | 426 | 431 | 501), .. }, []) => {
+                Observed::Refused(*status)
+            }
             (outcome, seen) => Observed::Other(format!("{outcome:?}; the upstream saw {seen:?}")),
         }
     }
@@ -61,6 +76,10 @@ fn source(scenario: &Scenario, case: &Case) -> IpAddr {
         Direction::Ingress => case.peer,
         Direction::Egress => scenario.subject_address,
     }
+}
+
+fn asks_for_upgrade(case: &Case) -> bool {
+    case.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"upgrade"))
 }
 
 fn bytes(case: &Case) -> Vec<u8> {

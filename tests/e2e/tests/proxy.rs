@@ -176,9 +176,10 @@ fn admin(proxy: &Proxy) {
     for counter in [
         "postern_proxy_requests",
         "postern_proxy_connections",
-        "postern_requests_allow_allowed_by_rule",
-        "postern_requests_deny_no_match",
-        "postern_connections_deny_no_match",
+        r#"postern_requests_total{verdict="allow",reason="allowed-by-rule",layer="L7",direction="ingress"} "#,
+        r#"postern_requests_total{verdict="deny",reason="no-match",layer="L7",direction="ingress"} "#,
+        r#"postern_connections_total{verdict="deny",reason="no-match",layer="L3L4",direction="ingress"} "#,
+        r#"postern_rule_hits_total{rule=""#,
     ] {
         assert!(text.lines().any(|line| line.starts_with(counter)), "no {counter} in {text}");
     }

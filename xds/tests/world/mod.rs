@@ -22,11 +22,16 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 }
 
 pub(crate) fn identity(id: u32, address: &str) -> Identity {
-    Identity { id, labels: vec![format!("k8s:id=app{id}")], addresses: vec![address.parse().unwrap()] }
+    Identity {
+        id,
+        labels: vec![format!("k8s:id=app{id}")],
+        addresses: vec![address.parse().unwrap()],
+        spiffe: Vec::new(),
+    }
 }
 
 pub(crate) fn open() -> DirectionPolicy {
-    DirectionPolicy { default_deny: false, profiles: Vec::new(), rules: Vec::new() }
+    DirectionPolicy { default_deny: false, profiles: Vec::new(), rules: Vec::new(), audit: None }
 }
 
 /// To the workload, `peer` may `GET` the paths that `path` matches, on port 80.
@@ -49,7 +54,7 @@ pub(crate) fn endpoint(name: &str, address: &str, peer: u32, path: &str) -> Endp
     Endpoint {
         name: name.to_owned(),
         addresses: vec![address.parse().unwrap()],
-        ingress: DirectionPolicy { default_deny: true, profiles: Vec::new(), rules: vec![rule] },
+        ingress: DirectionPolicy { default_deny: true, profiles: Vec::new(), rules: vec![rule], audit: None },
         egress: open(),
     }
 }

@@ -73,7 +73,8 @@ impl Index {
 
     fn refresh_endpoints(&mut self, revision: u64, changes: &mut Changes) {
         for name in self.resolver.take_changed() {
-            let policy = self.resolver.endpoint(&name).and_then(written);
+            let tried = self.resolver.audited(&name);
+            let policy = self.resolver.endpoint(&name).and_then(|policy| written(policy.auditing(tried)));
             let Some(entry) = self.pods.get_mut(&name).filter(|entry| entry.policy != policy) else {
                 continue;
             };
@@ -127,7 +128,7 @@ impl Index {
         }
         let mut identities = BTreeMap::new();
         for (id, (who, addresses)) in table {
-            let identity = Identity { id: id.0, labels: describe(&who), addresses };
+            let identity = Identity { id: id.0, labels: describe(&who), addresses, spiffe: Vec::new() };
             match self.published_identities.get(&id.0).filter(|kept| *kept.value() == identity) {
                 Some(kept) => drop(identities.insert(id.0, Arc::clone(kept))),
                 None => match Versioned::new(identity) {
@@ -284,7 +285,9 @@ fn prefix(who: &Who) -> Option<IpNet> {
 
 /// A policy as nodes get it. Who has no number yet may be whoever is denied.
 fn written(mut policy: EndpointPolicy) -> Option<(DirectionPolicy, DirectionPolicy)> {
-    for direction in [&mut policy.ingress, &mut policy.egress] {
+    let EndpointPolicy { ingress, egress, audit, .. } = &mut policy;
+    let tried = [&mut audit.ingress, &mut audit.egress].into_iter().flatten();
+    for direction in [ingress, egress].into_iter().chain(tried) {
         for rule in direction.rules.iter_mut().filter(|rule| rule.action == Action::Deny) {
             if let Peers::Only(peers) = &mut rule.peers {
                 Arc::make_mut(peers).insert(INIT);
@@ -313,7 +316,7 @@ fn without(all: &Arc<Table>, withheld: &BTreeSet<u32>, changes: &mut Changes) ->
     if addresses.is_empty() {
         return Arc::new(table);
     }
-    match Versioned::new(Identity { id: INIT.0, labels: describe(&init()), addresses }) {
+    match Versioned::new(Identity { id: INIT.0, labels: describe(&init()), addresses, spiffe: Vec::new() }) {
         Ok(identity) => drop(table.insert(INIT.0, Arc::new(identity))),
         Err(error) => changes.failed.push(error),
     }

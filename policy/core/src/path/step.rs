@@ -5,12 +5,18 @@ use super::{Profile, Unreadable};
 /// One thing that some server does to a path before it looks at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
+    /// A target that does not begin with a slash: `http://host/a` and `a` are `/a`.
+    Root,
     /// RFC 3986 §6.2.2.2: letters, digits and `-._~`, which mean the same encoded.
     DecodeUnreserved,
-    /// What has a meaning of its own: `%2F`, `%5C`, `%3B`, `%3F`, `%23` and, for who decodes twice, `%25`.
-    DecodeSeparators,
-    /// `%2F` and `%5C` alone.
+    /// `:@!$&'()*+,=`, which may stand in a path encoded or not: `/a%3Ab` is `/a:b` to whoever decodes all of it.
+    DecodeReserved,
+    /// `%2F` and `%5C`.
     DecodeSlashes,
+    /// `%3B`, `%3F` and `%23`, which begin or end something once they are decoded.
+    DecodeDelimiters,
+    /// `%25`, for who decodes twice.
+    DecodePercent,
     BackslashIsSlash,
     /// `/a;v=1/b` is `/a/b`.
     CutParameters,
@@ -22,24 +28,36 @@ pub(super) enum Step {
     CutFragment,
     /// `//host/a` is `/a` on `host`.
     CutAuthority,
+    /// `///host/a` is `//host/a`: some parsers skip every slash in front of an authority.
+    SkipSlashes,
+    /// `/a./b` is `/a/b`: file names of some systems end neither in dots nor in blanks.
+    CutTails,
 }
 
 impl Step {
     /// Every step that any server takes.
-    pub(super) const STRICT: [Self; 8] = [
+    pub(super) const STRICT: [Self; 14] = [
+        Self::Root,
         Self::DecodeUnreserved,
-        Self::DecodeSeparators,
+        Self::DecodeReserved,
+        Self::DecodeSlashes,
+        Self::DecodeDelimiters,
+        Self::DecodePercent,
         Self::BackslashIsSlash,
         Self::CutParameters,
         Self::MergeSlashes,
         Self::ResolveDots,
         Self::CutFragment,
         Self::CutAuthority,
+        Self::SkipSlashes,
+        Self::CutTails,
     ];
 
     /// Those of Envoy's normalisation and of RFC 3986.
-    pub(super) const ENVOY: [Self; 7] = [
+    pub(super) const ENVOY: [Self; 9] = [
+        Self::Root,
         Self::DecodeUnreserved,
+        Self::DecodeReserved,
         Self::DecodeSlashes,
         Self::BackslashIsSlash,
         Self::MergeSlashes,
@@ -52,9 +70,12 @@ impl Step {
     pub(super) fn apply(self, path: &[u8]) -> Option<Vec<u8>> {
         let has = |wanted: u8| path.contains(&wanted);
         let made = match self {
+            Self::Root => root(path)?,
             Self::DecodeUnreserved if has(b'%') => decode(path, is_unreserved),
-            Self::DecodeSeparators if has(b'%') => decode(path, is_separator),
+            Self::DecodeReserved if has(b'%') => decode(path, |value| b":@!$&'()*+,=".contains(&value)),
             Self::DecodeSlashes if has(b'%') => decode(path, |value| b"/\\".contains(&value)),
+            Self::DecodeDelimiters if has(b'%') => decode(path, |value| b";?#".contains(&value)),
+            Self::DecodePercent if has(b'%') => decode(path, |value| value == b'%'),
             Self::BackslashIsSlash if has(b'\\') => {
                 path.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect()
             }
@@ -69,10 +90,10 @@ impl Step {
                 .position(|byte| matches!(byte, b'#' | b'?'))
                 .and_then(|end| path.get(..end))?
                 .to_vec(),
-            Self::CutAuthority => {
-                let rest = path.strip_prefix(b"//")?;
-                let end = rest.iter().position(|byte| *byte == b'/');
-                end.and_then(|end| rest.get(end..)).unwrap_or(b"/").to_vec()
+            Self::CutAuthority => after_authority(path.strip_prefix(b"//")?),
+            Self::SkipSlashes => path.strip_prefix(b"/").filter(|rest| rest.starts_with(b"//"))?.to_vec(),
+            Self::CutTails => {
+                on_segments(path, |segments| Some(segments.into_iter().map(cut_tail).collect()))?
             }
             _ => return None,
         };
@@ -82,29 +103,37 @@ impl Step {
 
 /// Whether a path holds nothing that any step would touch.
 pub(super) fn is_plain(path: &[u8]) -> bool {
+    // A target that does not begin with a slash is `*` or an authority, or it is odd.
+    if path.first() != Some(&b'/') {
+        return !path.iter().any(|byte| b"/\\%#;".contains(byte) || is_blank(*byte));
+    }
     let mut previous = 0;
     for (index, &byte) in path.iter().enumerate() {
         let plain = match byte {
             b'\\' | b';' | b'#' => false,
-            b'/' | b'.' => previous != b'/',
+            b'/' => previous != b'/' && previous != b'.',
+            b'.' => previous != b'/',
             b'%' => {
                 let escape = path.get(index + 1..).unwrap_or_default();
                 // Bytes from 0x80 on are text in another alphabet, which no step undoes; 0xc0 and 0xc1 are not.
                 unescape(escape).is_some_and(|value| value >= 0x80 && !matches!(value, 0xc0 | 0xc1))
             }
-            _ => true,
+            _ => !is_blank(byte),
         };
         if !plain {
             return false;
         }
         previous = byte;
     }
-    true
+    previous != b'.'
 }
 
 /// Refuses what could not be gone through by steps. Servers that a profile is not for are left out.
 pub(super) fn check(path: &[u8], profile: Profile) -> Result<(), Unreadable> {
     let strict = profile == Profile::Strict;
+    if strict && path.iter().any(|byte| is_blank(*byte)) {
+        return Err(Unreadable::Blank);
+    }
     for (index, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'%') {
         let escape = path.get(index + 1..).unwrap_or_default();
         match unescape(escape) {
@@ -117,9 +146,8 @@ pub(super) fn check(path: &[u8], profile: Profile) -> Result<(), Unreadable> {
     let blank_dots = |segment: &[u8]| {
         let rest = segment.strip_prefix(b".").map(|rest| rest.strip_prefix(b".").unwrap_or(rest));
         rest.is_some_and(|rest| match rest {
-            [b'%', escape @ ..] => unescape(escape).is_some_and(|value| value <= b' ' || value == 0x7f),
-            [byte, ..] => *byte <= b' ' || *byte == 0x7f,
-            [] => false,
+            [b'%', escape @ ..] => unescape(escape).is_some_and(is_blank),
+            _ => false,
         })
     };
     match strict && path.split(|byte| *byte == b'/').any(blank_dots) {
@@ -128,12 +156,13 @@ pub(super) fn check(path: &[u8], profile: Profile) -> Result<(), Unreadable> {
     }
 }
 
-fn is_unreserved(value: u8) -> bool {
-    value.is_ascii_alphanumeric() || b"-._~".contains(&value)
+/// What no path may hold as it is.
+fn is_blank(byte: u8) -> bool {
+    byte <= b' ' || byte == 0x7f
 }
 
-fn is_separator(value: u8) -> bool {
-    b"/\\;?#%".contains(&value)
+fn is_unreserved(value: u8) -> bool {
+    value.is_ascii_alphanumeric() || b"-._~".contains(&value)
 }
 
 /// Undoes the escapes of the bytes that are wanted, once.
@@ -158,6 +187,36 @@ fn unescape(digits: &[u8]) -> Option<u8> {
     let [high, low, ..] = digits else { return None };
     let hex = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
     Some(hex(*high)? * 16 + hex(*low)?)
+}
+
+/// The path of a target in absolute form, or of one without the slash that it should begin with.
+fn root(target: &[u8]) -> Option<Vec<u8>> {
+    if target.is_empty() || target == b"*" || matches!(target.first(), Some(b'/' | b'\\')) {
+        return None;
+    }
+    let colon = target.iter().position(|byte| *byte == b':');
+    let rest = colon.and_then(|colon| target.get(colon + 1..)).and_then(|rest| rest.strip_prefix(b"//"));
+    match rest {
+        Some(rest) => Some(after_authority(rest)),
+        None => Some([b"/", target].concat()),
+    }
+}
+
+fn after_authority(rest: &[u8]) -> Vec<u8> {
+    let end = rest.iter().position(|byte| *byte == b'/');
+    end.and_then(|end| rest.get(end..)).unwrap_or(b"/").to_vec()
+}
+
+/// A name without the dots and blanks at its end; dot segments are no names.
+fn cut_tail(segment: &[u8]) -> &[u8] {
+    let mut name = segment;
+    loop {
+        name = match name {
+            [rest @ .., b'.'] | [rest @ .., b'%', b'2', b'0'] => rest,
+            [] => return segment,
+            _ => return name,
+        };
+    }
 }
 
 /// Works on what is between the slashes. A path that does not start with one has no segments.

@@ -104,6 +104,9 @@ fn what_cannot_be_gone_through_has_no_readings() {
         ("/x/%2e.%09/admin", Unreadable::BlankDots),
         ("/x/..%00/admin", Unreadable::Zero),
         ("/x/%25%30%30", Unreadable::Zero),
+        ("/x/.\t./admin", Unreadable::Blank),
+        ("/x y", Unreadable::Blank),
+        ("/x\0", Unreadable::Blank),
     ] {
         assert_eq!(readings(target.as_bytes(), Profile::Strict), Err(why), "{target}");
     }
@@ -111,4 +114,54 @@ fn what_cannot_be_gone_through_has_no_readings() {
     assert_eq!(readings(long.as_bytes(), Profile::Strict), Err(Unreadable::TooLong));
     let many = "/%252e%252e;a\\b//./%2fc%3bd%5ce//../f#%23".repeat(3);
     assert_eq!(readings(many.as_bytes(), Profile::Strict), Err(Unreadable::TooMany));
+}
+
+/// Found by the models of servers in `tests/backends`.
+#[test]
+fn what_some_server_was_found_to_do() {
+    check("/v1/x%3Adelete", &["/v1/x:delete"]);
+    may_be("/v1/x%253Adelete", "/v1/x:delete");
+    may_be("///host/admin", "/admin");
+    may_be("/\\host/admin", "/admin");
+    may_be("http://host/public/../admin", "/admin");
+    check("public/x", &["/public/x"]);
+    check("/admin.", &["/admin"]);
+    check("/admin%20.%20/x", &["/admin/x"]);
+    may_be("/admin%2e%20", "/admin");
+    check("/...", &[]);
+}
+
+#[test]
+fn a_profile_follows_what_its_servers_do() {
+    let count = |target: &str, profile| readings(target.as_bytes(), profile).map(|readings| readings.len());
+    for (target, strict, envoy) in [
+        ("/a", Ok(1), Ok(1)),
+        ("/a/../b", Ok(2), Ok(2)),
+        ("/a;v=1", Ok(2), Ok(1)),
+        ("/a.", Ok(2), Ok(1)),
+        ("/a%25", Ok(2), Ok(1)),
+        ("/a%252fb", Ok(3), Ok(1)),
+        ("/a\\b", Ok(2), Ok(2)),
+        ("/a/%u002e", Err(Unreadable::Utf16), Ok(1)),
+        ("/a%00", Err(Unreadable::Zero), Err(Unreadable::Zero)),
+    ] {
+        assert_eq!(count(target, Profile::Strict), strict, "{target}");
+        assert_eq!(count(target, Profile::Envoy), envoy, "{target}");
+        assert_eq!(count(target, Profile::Raw), Ok(1), "{target}");
+    }
+}
+
+/// Whoever asks only whether a path is plain is told the same, and a plain path is never refused for its length.
+#[test]
+fn plain_is_what_has_one_reading_whatever_is_followed() {
+    for plain in ["/", "/a/b.c/d-e", "/a?x=/../%2e//;#", "*", "host:443", "/%E3%81%82"] {
+        assert!(is_plain(plain.as_bytes(), Profile::Strict), "{plain}");
+        check(plain, &[]);
+    }
+    for odd in ["/a./b", "/a.", "/a b", "//", "/.a", "/a;", "/a#", "/a\\b", "/%20", "a/b", "\\a"] {
+        assert!(!is_plain(odd.as_bytes(), Profile::Strict), "{odd}");
+        assert!(is_plain(odd.as_bytes(), Profile::Raw), "{odd}");
+    }
+    let long = format!("/{}", "a".repeat(100_000));
+    assert_eq!(readings(long.as_bytes(), Profile::Strict).map(|readings| readings.len()), Ok(1));
 }

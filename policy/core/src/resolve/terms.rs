@@ -257,6 +257,7 @@ mod tests {
                 service_account: None,
                 cluster,
                 ports: Vec::new(),
+                profiles: Vec::new(),
             });
         }
         for (name, address) in [("k1", "192.168.0.1"), ("k2", "192.168.0.2")] {

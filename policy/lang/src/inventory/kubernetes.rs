@@ -5,15 +5,16 @@ use std::net::IpAddr;
 
 use postern_policy_core::world::{Node, Service, Workload, WorkloadName};
 
-use super::{address, ports};
+use super::{address, ports, profiles};
 use crate::decode::{At, Object, Reader};
 use crate::diagnostic::Code;
 use crate::metadata::{Metadata, metadata, text_map};
 
 pub(super) fn pod(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<Workload> {
     let at = object.at.clone();
-    let Metadata { name, namespace, labels, .. } = metadata(&mut object, reader)?;
+    let Metadata { name, namespace, labels, annotations } = metadata(&mut object, reader)?;
     let name = WorkloadName { namespace, name };
+    let profiles = profiles(&at, &annotations, reader);
     let mut spec = object.require("spec", reader)?.object(reader)?;
     let node = text(&mut spec, "nodeName", reader)?;
     let service_account = text(&mut spec, "serviceAccountName", reader)?;
@@ -31,7 +32,7 @@ pub(super) fn pod(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<Wor
         Some(status) => pod_addresses(&status, reader)?,
         None => Vec::new(),
     };
-    Some(Workload { name, labels, addresses, node, service_account, cluster: None, ports })
+    Some(Workload { name, labels, addresses, node, service_account, cluster: None, ports, profiles })
 }
 
 /// A pod that has ended has given its addresses back: another pod may have them now.

@@ -183,3 +183,29 @@ fn groups_of_policies_are_added_to_the_world_once() {
     let twice = load_policies(&file(format!("{}---\n{}", group("v2", "[]"), group("v2alpha1", "[]"))));
     assert!(twice.diagnostics[0].to_string().contains("the CIDR group cidrgroup/g is given twice"));
 }
+
+#[test]
+fn how_paths_are_read_is_an_annotation_of_the_workload() {
+    let annotated = |text: &str, kind: &str| {
+        let metadata = format!("{{name: a, annotations: {{postern.dev/path-profile: {text}}}}}");
+        match kind {
+            "Pod" => pod("{}").replace("{name: a}", &metadata),
+            _ => workload("{addresses: [10.0.0.1]}").replace("{name: a}", &metadata),
+        }
+    };
+    for kind in ["Pod", "Workload"] {
+        let world = accepts(&annotated("'80=envoy,90-99=raw'", kind));
+        let found: Vec<String> =
+            world.workloads().next().unwrap().profiles.iter().map(|(p, of)| format!("{p} {of}")).collect();
+        assert_eq!(found, ["80/TCP envoy", "90-99/TCP raw"]);
+        let (world, diagnostics) = load(&annotated("'80=envoy,81=lax'", kind));
+        assert!(
+            world.workloads().next().unwrap().profiles.is_empty(),
+            "one that cannot be read says nothing"
+        );
+        assert!(
+            diagnostics[0].contains("warning[invalid-value]") && diagnostics[0].contains("81=lax"),
+            "{diagnostics:?}"
+        );
+    }
+}

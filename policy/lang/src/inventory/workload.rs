@@ -3,12 +3,13 @@
 use postern_policy_core::labels::DEFAULT_CLUSTER;
 use postern_policy_core::world::{Workload, WorkloadName};
 
-use super::{address, ports};
+use super::{address, ports, profiles};
 use crate::decode::{Object, Reader};
 use crate::diagnostic::Code;
 use crate::metadata::metadata;
 
 pub(super) fn read(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<Workload> {
+    let at = object.at.clone();
     let metadata = metadata(&mut object, reader);
     let spec = object.require("spec", reader).and_then(|at| at.object(reader));
     object.finish(&["apiVersion", "kind", "metadata", "spec"], &[], reader);
@@ -32,6 +33,7 @@ pub(super) fn read(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<Wo
 
     let addresses: Vec<_> = addresses?.iter().map(|at| address(at, reader)).collect();
     let metadata = metadata?;
+    let profiles = profiles(&at, &metadata.annotations, reader);
     Some(Workload {
         name: WorkloadName { namespace: metadata.namespace, name: metadata.name },
         labels: metadata.labels,
@@ -40,6 +42,7 @@ pub(super) fn read(mut object: Object<'_>, reader: &mut Reader<'_>) -> Option<Wo
         service_account: service_account?,
         cluster: cluster?.filter(|cluster| cluster != DEFAULT_CLUSTER),
         ports: ports?,
+        profiles,
     })
     .filter(|workload| workload.cluster.as_deref() != Some(""))
 }

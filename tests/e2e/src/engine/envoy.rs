@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use anyhow::{Context as _, Result, ensure};
 use postern_tests_corpus::engine::{Decided, Engine};
 use postern_tests_corpus::{Case, Scenario};
-use postern_tests_harness::{Envoy, Options};
+use postern_tests_harness::upstream::Seen;
+use postern_tests_harness::{Envoy, Options, RawOutcome};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -25,9 +26,39 @@ pub struct EnvoyEngine {
     _module: TempDir,
 }
 
+/// What Envoy does to paths before the filter sees them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Normalisation {
+    /// Nothing, as `postern bundle --for envoy` has it.
+    Off,
+    /// All that it can: dot segments, empty segments, `%2F` and `%5C`.
+    On,
+}
+
+impl Normalisation {
+    fn apply(self, bootstrap: &str) -> Result<String> {
+        if self == Normalisation::Off {
+            return Ok(bootstrap.to_owned());
+        }
+        let mut changed = bootstrap.to_owned();
+        for (off, on) in [
+            ("normalize_path: false", "normalize_path: true"),
+            ("merge_slashes: false", "merge_slashes: true"),
+            (
+                "path_with_escaped_slashes_action: KEEP_UNCHANGED",
+                "path_with_escaped_slashes_action: UNESCAPE_AND_FORWARD",
+            ),
+        ] {
+            ensure!(changed.contains(off), "the bootstrap does not say {off}");
+            changed = changed.replace(off, on);
+        }
+        Ok(changed)
+    }
+}
+
 impl EnvoyEngine {
     /// Starts Envoy with what the scenarios need.
-    pub fn start(scenarios: &[Scenario]) -> Result<EnvoyEngine> {
+    pub fn start(scenarios: &[Scenario], normalisation: Normalisation) -> Result<EnvoyEngine> {
         let traffic = Traffic::start()?;
         let module_dir = tempfile::tempdir().context("cannot make a folder for the module")?;
         let module = module_dir.path().join("postern.wasm");
@@ -48,7 +79,7 @@ impl EnvoyEngine {
                 doors.push(door);
             }
         }
-        let envoy = Envoy::start(&bootstrap.text(), &Options::default())?;
+        let envoy = Envoy::start(&normalisation.apply(&bootstrap.text())?, &Options::default())?;
         let addresses = addresses(&envoy)?;
         let listener = |(index, door): (usize, Door)| {
             let address = addresses.get(&name(index)).with_context(|| format!("no listener for {door:?}"))?;
@@ -56,6 +87,12 @@ impl EnvoyEngine {
         };
         let listeners = doors.into_iter().enumerate().map(listener).collect::<Result<_>>()?;
         Ok(EnvoyEngine { traffic, listeners, _envoy: envoy, _module: module_dir })
+    }
+
+    /// Sends a case's request and gives the answer, and what the upstream has seen of it.
+    pub fn send(&mut self, scenario: &Scenario, case: &Case) -> Result<(RawOutcome, Vec<Seen>)> {
+        let listener = self.listeners.get(&Door::of(scenario, case)).context("no listener for this case")?;
+        Ok(self.traffic.send(scenario, case, *listener))
     }
 }
 

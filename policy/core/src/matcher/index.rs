@@ -1,0 +1,204 @@
+//! Indexes: from a path to the entries that may match it.
+
+use super::hash::{Table, hash, number};
+use super::node::{Facts, Node};
+use super::search::Search;
+use super::windows::{Frequencies, Window, Windows};
+use crate::pattern::{Pattern, Shape, is_separator};
+
+/// How many segments of the start of a path are looked up.
+const DEEPEST: u32 = 16;
+/// How many entries may share a start before a literal inside is looked for instead.
+const FEW: u32 = 8;
+
+/// Where the entries of a port are found. Whatever matches a request is found under one of its keys.
+#[derive(Default)]
+pub(super) struct Index {
+    /// By the hash of the whole path.
+    exact: Table<Node>,
+    /// By the hash of the first segments, and how many segments that may be.
+    starts: Table<Node>,
+    depths: u32,
+    /// By a literal that the path contains.
+    windows: Windows,
+    /// Entries that ask for no path.
+    pathless: Option<Node>,
+    /// Entries of which nothing is known.
+    others: Option<Node>,
+}
+
+/// Where an entry is put.
+enum Key {
+    Exact(u64),
+    Start(u32, u64),
+    Window(Window),
+    Pathless,
+    Other,
+}
+
+impl Index {
+    pub(super) fn new(facts: &[Facts<'_>]) -> Self {
+        let counts = Counts::new(facts);
+        let (mut exact, mut starts, mut windows) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut pathless, mut others) = (Vec::new(), Vec::new());
+        let mut depths = 0;
+        for (entry, facts) in facts.iter().enumerate() {
+            let entry = number(entry);
+            for key in counts.keys(facts) {
+                match key {
+                    Key::Exact(key) => exact.push((key, entry)),
+                    Key::Start(depth, key) => {
+                        depths |= 1 << depth;
+                        starts.push((key, entry));
+                    }
+                    Key::Window(window) => windows.push((window, entry)),
+                    Key::Pathless => pathless.push(entry),
+                    Key::Other => others.push(entry),
+                }
+            }
+        }
+        let node = |entries: Vec<u32>| (!entries.is_empty()).then(|| Node::new(entries, facts));
+        Self {
+            exact: group(exact, facts),
+            starts: group(starts, facts),
+            depths,
+            windows: Windows::new(&windows, facts),
+            pathless: node(pathless),
+            others: node(others),
+        }
+    }
+
+    /// Searches every entry that may match.
+    pub(super) fn search(&self, search: &mut Search<'_, '_>) {
+        if let Some(path) = search.asked.path {
+            if !self.exact.is_empty()
+                && let Some(node) = self.exact.get(&hash(0, path))
+            {
+                node.search(search);
+            }
+            if self.depths != 0 {
+                starts(path, self.depths, |_, key| {
+                    if let Some(node) = self.starts.get(&key) {
+                        node.search(search);
+                    }
+                });
+            }
+            self.windows.search(path, search);
+        }
+        for node in self.pathless.iter().chain(&self.others) {
+            node.search(search);
+        }
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        let nodes = self.pathless.iter().chain(&self.others).map(Node::memory).sum::<usize>();
+        memory(&self.exact) + memory(&self.starts) + self.windows.memory() + nodes
+    }
+}
+
+/// Puts entries with the same key into one node.
+pub(super) fn group(mut entries: Vec<(u64, u32)>, facts: &[Facts<'_>]) -> Table<Node> {
+    entries.sort_unstable();
+    entries.dedup();
+    let mut table = Table::with_capacity_and_hasher(entries.len(), Default::default());
+    for same in entries.chunk_by(|left, right| left.0 == right.0) {
+        if let Some((key, _)) = same.first() {
+            table.insert(*key, Node::new(same.iter().map(|(_, entry)| *entry).collect(), facts));
+        }
+    }
+    table.shrink_to_fit();
+    table
+}
+
+/// The bytes that a table takes, about.
+pub(super) fn memory(table: &Table<Node>) -> usize {
+    table.capacity() * (size_of::<Node>() + 9) + table.values().map(Node::memory).sum::<usize>()
+}
+
+/// The hashes of the first segments of a path, up to each `/` or `?` and up to the end: one segment, two and so on,
+/// as far as any of the wanted depths.
+fn starts(path: &[u8], wanted: u32, mut found: impl FnMut(u32, u64)) {
+    let deepest = wanted.checked_ilog2().unwrap_or(0);
+    let (mut key, mut rest) = (0, path);
+    for depth in 1..=deepest {
+        let end = rest.iter().skip(1).position(|byte| is_separator(*byte)).map(|place| place + 1);
+        let (segment, after) = end.and_then(|end| rest.split_at_checked(end)).unwrap_or((rest, b""));
+        key = hash(key, segment);
+        if wanted >> depth & 1 == 1 {
+            found(depth, key);
+        }
+        if after.is_empty() {
+            break;
+        }
+        rest = after;
+    }
+}
+
+/// How many entries have each key, so that the most telling is taken.
+struct Counts {
+    starts: Table<u32>,
+    literals: Frequencies,
+}
+
+impl Counts {
+    fn new(facts: &[Facts<'_>]) -> Self {
+        let mut counts = Self { starts: Table::default(), literals: Frequencies::new() };
+        for facts in facts {
+            let Some(Shape::Open(open)) = facts.wanted.path.as_ref().map(Pattern::shape) else {
+                continue;
+            };
+            if let Some((_, key)) = start(&open.prefix, open.prefix_is_whole) {
+                *counts.starts.entry(key).or_default() += 1;
+            }
+            let parts = [&open.prefix].into_iter().chain(&open.all_of).chain(&open.one_of);
+            parts.for_each(|part| counts.literals.add(part));
+        }
+        counts
+    }
+
+    fn keys(&self, facts: &Facts<'_>) -> Vec<Key> {
+        let Some(path) = &facts.wanted.path else { return vec![Key::Pathless] };
+        if let Some(literal) = path.literal() {
+            return vec![Key::Exact(hash(0, literal))];
+        }
+        let open = match path.shape() {
+            Shape::Words(words) => return words.iter().map(|word| Key::Exact(hash(0, word))).collect(),
+            Shape::Open(open) => open,
+            Shape::Itself | Shape::Literal(_) => return Vec::new(),
+        };
+        let start = start(&open.prefix, open.prefix_is_whole)
+            .map(|(depth, key)| (self.starts.get(&key).copied().unwrap_or(0), depth, key));
+        let parts = [&open.prefix].into_iter().chain(&open.all_of);
+        let rarest = || parts.filter_map(|part| self.literals.rarest(part)).min_by_key(|(count, _)| *count);
+        match (start, rarest) {
+            (Some((count, depth, key)), _) if count <= FEW => vec![Key::Start(depth, key)],
+            (start, rarest) => match (start, rarest()) {
+                (Some((count, depth, key)), Some((other, _))) if count <= u32::from(other) => {
+                    vec![Key::Start(depth, key)]
+                }
+                (_, Some((_, window))) => vec![Key::Window(window)],
+                (Some((_, depth, key)), None) => vec![Key::Start(depth, key)],
+                (None, None) => self.one_of(&open.one_of),
+            },
+        }
+    }
+
+    fn one_of(&self, parts: &[Box<[u8]>]) -> Vec<Key> {
+        let windows: Option<Vec<Key>> =
+            parts.iter().map(|part| Some(Key::Window(self.literals.rarest(part)?.1))).collect();
+        windows.filter(|windows| !windows.is_empty()).unwrap_or_else(|| vec![Key::Other])
+    }
+}
+
+/// The key of the segments that every path with this prefix has.
+fn start(prefix: &[u8], is_whole: bool) -> Option<(u32, u64)> {
+    let last = prefix.iter().rposition(|byte| is_separator(*byte)).filter(|place| *place > 0);
+    let certain = match (is_whole && !prefix.is_empty(), last) {
+        (true, _) => prefix,
+        (false, Some(last)) => prefix.get(..last)?,
+        (false, None) => return None,
+    };
+    let mut deepest = None;
+    starts(certain, (2 << DEEPEST) - 2, |depth, key| deepest = Some((depth, key)));
+    deepest
+}

@@ -1,0 +1,240 @@
+//! Nodes: candidates, told apart by what is cheap to look up where there are many.
+
+use super::entry::Method;
+use super::hash::{Table, hash, index};
+use super::search::Search;
+use crate::http::HttpMatch;
+use crate::pattern::{Pattern, Shape};
+
+/// How many candidates are simply gone through.
+const FEW: usize = 16;
+/// How much of the start of a host is looked up.
+const HOST_PREFIX: usize = 16;
+/// The tag of a host as a whole, where prefixes have their length.
+const WHOLE: u64 = u64::MAX;
+
+/// Some of the entries of a port, in their order.
+pub(super) enum Node {
+    One(u32),
+    Many(Box<[u32]>),
+    Split(Box<Split>),
+}
+
+/// Entries by a field that tells them apart.
+pub(super) struct Split {
+    by: By,
+    buckets: Table<Node>,
+    /// For [`By::Host`]: which lengths of prefixes there are, a bit each.
+    lengths: u32,
+    /// Those that match whatever the field is, or by an expression.
+    rest: Option<Node>,
+}
+
+/// A field that entries are told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Host,
+    Header,
+    Peers,
+    Method,
+}
+
+impl By {
+    const ALL: [Self; 4] = [Self::Host, Self::Header, Self::Peers, Self::Method];
+}
+
+/// What is looked at to tell entries apart.
+pub(super) struct Facts<'p> {
+    pub(super) wanted: &'p HttpMatch,
+    pub(super) group: Option<u32>,
+    pub(super) method: Method,
+}
+
+impl Node {
+    /// The entries with these numbers, which are in order.
+    pub(super) fn new(entries: Vec<u32>, facts: &[Facts<'_>]) -> Self {
+        Self::split(entries, facts, &By::ALL)
+    }
+
+    fn split(entries: Vec<u32>, facts: &[Facts<'_>], fields: &[By]) -> Self {
+        if let [one] = *entries {
+            return Self::One(one);
+        }
+        if entries.len() <= FEW {
+            return Self::Many(entries.into());
+        }
+        let ways = fields.iter().map(|by| Way::new(*by, &entries, facts));
+        let best = ways.min_by_key(Way::most).filter(|way| way.most() <= entries.len() / 4 * 3);
+        let Some(way) = best else { return Self::Many(entries.into()) };
+        let left: Vec<By> = fields.iter().filter(|field| **field != way.by).copied().collect();
+        let deeper = |entries: Vec<u32>| Self::split(entries, facts, &left);
+        Self::Split(Box::new(Split {
+            by: way.by,
+            lengths: way.lengths,
+            rest: (!way.rest.is_empty()).then(|| deeper(way.rest)),
+            buckets: way.buckets.into_iter().map(|(key, entries)| (key, deeper(entries))).collect(),
+        }))
+    }
+
+    /// Verifies those that may match and come before the best so far.
+    pub(super) fn search(&self, search: &mut Search<'_, '_>) {
+        match self {
+            Self::One(entry) => {
+                search.verify(*entry);
+            }
+            Self::Many(entries) => {
+                for entry in entries {
+                    if !search.verify(*entry) {
+                        break;
+                    }
+                }
+            }
+            Self::Split(split) => split.search(search),
+        }
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        match self {
+            Self::One(_) => 0,
+            Self::Many(entries) => size_of_val(&**entries),
+            Self::Split(split) => {
+                let deeper = split.buckets.values().chain(&split.rest).map(Self::memory).sum::<usize>();
+                size_of::<Split>() + split.buckets.capacity() * (size_of::<Self>() + 9) + deeper
+            }
+        }
+    }
+}
+
+impl Split {
+    fn search(&self, search: &mut Search<'_, '_>) {
+        search.split = true;
+        let ask = |key: u64, search: &mut Search<'_, '_>| {
+            if let Some(node) = self.buckets.get(&key) {
+                node.search(search);
+            }
+        };
+        let asked = search.asked;
+        match self.by {
+            By::Method => {
+                if asked.method != 0 {
+                    ask(u64::from(asked.method.trailing_zeros()), search);
+                }
+            }
+            By::Peers => {
+                for group in search.view.groups() {
+                    ask(u64::from(group), search);
+                }
+            }
+            By::Host => {
+                if let Some(host) = asked.request.authority {
+                    ask(hash(WHOLE, host), search);
+                    for length in (1..=HOST_PREFIX).filter(|length| self.lengths >> length & 1 == 1) {
+                        if let Some(start) = host.get(..length) {
+                            ask(prefix_key(start), search);
+                        }
+                    }
+                }
+            }
+            By::Header => {
+                for (name, value) in &asked.request.headers {
+                    let name = name_hash(name);
+                    ask(name, search);
+                    ask(hash(name, value), search);
+                }
+            }
+        }
+        if let Some(rest) = &self.rest {
+            rest.search(search);
+        }
+    }
+}
+
+/// A way of telling some entries apart.
+struct Way {
+    by: By,
+    buckets: Table<Vec<u32>>,
+    lengths: u32,
+    rest: Vec<u32>,
+}
+
+impl Way {
+    fn new(by: By, entries: &[u32], facts: &[Facts<'_>]) -> Self {
+        let mut way = Self { by, buckets: Table::default(), lengths: 0, rest: Vec::new() };
+        for entry in entries {
+            let Some(facts) = facts.get(index(*entry)) else { continue };
+            let keys = way.keys(facts);
+            if keys.is_empty() {
+                way.rest.push(*entry);
+            }
+            for key in keys {
+                let bucket = way.buckets.entry(key).or_default();
+                // Two hosts of one entry may share a prefix.
+                if bucket.last() != Some(entry) {
+                    bucket.push(*entry);
+                }
+            }
+        }
+        way
+    }
+
+    /// The most entries that a request may be left with, but for those with several headers or peer sets.
+    fn most(&self) -> usize {
+        self.rest.len() + self.buckets.values().map(Vec::len).max().unwrap_or(0)
+    }
+
+    /// An entry is in the bucket of each key; a request that it matches has one of them.
+    fn keys(&mut self, facts: &Facts<'_>) -> Vec<u64> {
+        match self.by {
+            By::Method => match facts.method {
+                Method::Bits(bits) => (0..32).filter(|bit| bits >> bit & 1 == 1).collect(),
+                Method::Any | Method::Expression(_) => Vec::new(),
+            },
+            By::Peers => facts.group.into_iter().map(u64::from).collect(),
+            By::Host => facts.wanted.host.as_ref().map(|host| self.host_keys(host)).unwrap_or_default(),
+            By::Header => {
+                let headers = &facts.wanted.headers;
+                let telling = headers.iter().find(|header| header.value.is_some()).or(headers.first());
+                let key = telling.map(|header| {
+                    let name = name_hash(header.name.as_bytes());
+                    header.value.as_ref().map_or(name, |value| hash(name, value))
+                });
+                key.into_iter().collect()
+            }
+        }
+    }
+
+    fn host_keys(&mut self, host: &Pattern) -> Vec<u64> {
+        if let Some(literal) = host.literal() {
+            return vec![hash(WHOLE, literal)];
+        }
+        match host.shape() {
+            Shape::Words(words) => words.iter().map(|word| hash(WHOLE, word)).collect(),
+            Shape::Open(open) => {
+                let start = open.prefix.get(..HOST_PREFIX).unwrap_or(&open.prefix);
+                if start.is_empty() {
+                    return Vec::new();
+                }
+                self.lengths |= 1 << start.len();
+                vec![prefix_key(start)]
+            }
+            Shape::Itself | Shape::Literal(_) => Vec::new(),
+        }
+    }
+}
+
+fn prefix_key(start: &[u8]) -> u64 {
+    hash(u64::try_from(start.len()).unwrap_or(0), start)
+}
+
+/// Names are compared without regard to ASCII case.
+fn name_hash(name: &[u8]) -> u64 {
+    let mut buffer = [0_u8; 64];
+    let mut key = 0;
+    for part in name.chunks(buffer.len()) {
+        for (to, from) in buffer.iter_mut().zip(part) {
+            *to = from.to_ascii_lowercase();
+        }
+        key = hash(key, buffer.get(..part.len()).unwrap_or_default());
+    }
+    key
+}

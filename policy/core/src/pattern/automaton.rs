@@ -1,0 +1,47 @@
+//! Automata: what an expression is compiled to when it is first asked.
+
+use regex_automata::meta;
+
+use super::dfa::Dfa;
+use super::positions::Positions;
+use super::{compile, parse_checked};
+
+/// A compiled expression, the cheapest that it can have. None of them takes longer than linear in the value.
+pub(crate) enum Automaton {
+    /// A small table.
+    Table(Dfa),
+    /// A few places at once, where a table would be large.
+    Places(Positions),
+    /// The library's, for what is long or looks around itself.
+    Compiled(meta::Regex),
+}
+
+impl Automaton {
+    /// `None` where it cannot be compiled.
+    pub(crate) fn compile(source: &str) -> Option<Self> {
+        let (hir, _) = parse_checked(source).ok()?;
+        let Some(positions) = Positions::of(&hir) else {
+            return Some(Self::Compiled(compile(hir).ok()?));
+        };
+        Some(Dfa::of(&positions).map_or(Self::Places(positions), Self::Table))
+    }
+
+    /// Whether the whole of `value` matches.
+    pub(crate) fn matches(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Table(dfa) => dfa.matches(value),
+            Self::Places(positions) => positions.matches(value),
+            Self::Compiled(regex) => regex.is_match(value),
+        }
+    }
+
+    /// The bytes that it takes, about.
+    pub(crate) fn memory(&self) -> usize {
+        match self {
+            Self::Table(dfa) => dfa.memory(),
+            Self::Places(positions) => positions.memory(),
+            // What is built lazily comes on top, for each thread.
+            Self::Compiled(regex) => size_of::<Self>() + regex.memory_usage() + super::CACHE_LIMIT,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! A bundle taken apart: what has not changed since the last one is not compiled again.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use postern_policy_core::identity::Known;
+use postern_policy_core::set::PolicySet;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::decode::{BundleError, Quarantined, attachment, check, known, parse, policies};
+use crate::document::{API_VERSION, Attach, Report, Versions};
+
+/// A bundle that is compiled, and the text it came from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What is enforced.
+    pub set: PolicySet,
+    /// The rules that could not be compiled.
+    pub quarantined: Vec<Quarantined>,
+    /// What is reported.
+    pub report: Report,
+    /// The versions of the parts, where the bundle gives them.
+    pub versions: Option<Versions>,
+    /// Which parts are those of an earlier bundle.
+    pub kept: Kept,
+    known: Arc<Known>,
+    bundle: Vec<u8>,
+    identities: Range<usize>,
+    endpoints: Range<usize>,
+}
+
+/// Which parts of a bundle are those of an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// Who is who.
+    pub identities: bool,
+    /// Who may do what.
+    pub policy: bool,
+}
+
+/// A bundle with its large parts unread.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Parts<'j> {
+    api_version: String,
+    #[serde(default)]
+    versions: Option<Versions>,
+    #[serde(default)]
+    report: Report,
+    #[serde(default)]
+    attach: Attach,
+    #[serde(borrow)]
+    identities: &'j RawValue,
+    #[serde(borrow)]
+    endpoints: &'j RawValue,
+}
+
+impl Loaded {
+    /// Reads and compiles a bundle. Of its two parts, identities and endpoints, one that is written as in one of
+    /// those `before` is taken from there: the versions are not asked, so that a forgotten one does no harm.
+    ///
+    /// # Errors
+    /// As [`decode`](crate::decode).
+    pub fn new<'a>(bundle: Vec<u8>, before: impl IntoIterator<Item = &'a Self>) -> Result<Self, BundleError> {
+        let Ok(parts) = serde_json::from_slice::<Parts<'_>>(&bundle) else {
+            return Err(whole(&bundle));
+        };
+        if parts.api_version != API_VERSION {
+            return Err(BundleError::Version(parts.api_version));
+        }
+        check(&parts.report)?;
+        let (identities, endpoints) = (parts.identities.get(), parts.endpoints.get());
+        let (mut as_known, mut as_policies) = (None, None);
+        for loaded in before {
+            if loaded.text(&loaded.identities) == Some(identities.as_bytes()) {
+                as_known = Some(Arc::clone(&loaded.known));
+            }
+            if loaded.text(&loaded.endpoints) == Some(endpoints.as_bytes()) {
+                as_policies = Some((Arc::clone(loaded.set.policies()), loaded.quarantined.clone()));
+            }
+        }
+        let kept = Kept { identities: as_known.is_some(), policy: as_policies.is_some() };
+        let known = match as_known {
+            Some(known) => known,
+            None => Arc::new(known(serde_json::from_str(identities).map_err(|_| whole(&bundle))?)?),
+        };
+        let (policies, quarantined) = match as_policies {
+            Some(known) => known,
+            None => {
+                let endpoints = serde_json::from_str(endpoints).map_err(|_| whole(&bundle))?;
+                let (policies, quarantined) = policies(endpoints)?;
+                (Arc::new(policies), quarantined)
+            }
+        };
+        let set = PolicySet::of(policies, Arc::clone(&known), attachment(parts.attach)?)?;
+        let (identities, endpoints) = (within(&bundle, identities), within(&bundle, endpoints));
+        let Parts { report, versions, .. } = parts;
+        Ok(Self { set, quarantined, report, versions, kept, known, bundle, identities, endpoints })
+    }
+
+    /// The bundle as it came.
+    pub fn bundle(&self) -> &[u8] {
+        &self.bundle
+    }
+
+    fn text(&self, part: &Range<usize>) -> Option<&[u8]> {
+        self.bundle.get(part.clone())
+    }
+}
+
+/// Read as a whole, an error has its place in the bundle.
+fn whole(bundle: &[u8]) -> BundleError {
+    match parse(bundle) {
+        Err(error) => error,
+        Ok(_) => BundleError::Shape {
+            path: "at the top level".to_owned(),
+            message: "expected `identities` and `endpoints` as lists, each once".to_owned(),
+        },
+    }
+}
+
+/// Where a part of the text is.
+fn within(text: &[u8], part: &str) -> Range<usize> {
+    let start = part.as_ptr().addr().saturating_sub(text.as_ptr().addr());
+    start..start + part.len()
+}
