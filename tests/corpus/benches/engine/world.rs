@@ -41,7 +41,7 @@ impl Set {
             direction: Some(Attached::To(Direction::Ingress)),
             endpoint: Some(name),
             port: Some(80),
-            peer: None,
+            ..Attachment::default()
         };
         let bundle = encode(&[endpoint], &identities, &attachment);
         let bundle = serde_json::to_vec(&bundle).expect("a bundle is JSON");
