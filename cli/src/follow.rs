@@ -5,7 +5,7 @@ use std::future::Future;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use postern_policy_wire::{API_VERSION, Attach, Bundle, Direction};
+use postern_policy_wire::{API_VERSION, Attach, Bundle, Direction, Report};
 use postern_xds::client::{Client, ClientConfig, ClientCredentials, Kind, Pem, Refusal, Snapshot};
 
 /// Where a node's policy comes from, when a controller has it.
@@ -78,5 +78,7 @@ pub(crate) fn node_bundle(snapshot: Snapshot) -> Bundle {
         attach: Attach { direction: Some(Direction::Both), ..Attach::default() },
         identities: snapshot.identities,
         endpoints: snapshot.endpoints,
+        report: Report::default(),
+        versions: None,
     }
 }

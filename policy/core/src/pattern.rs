@@ -4,18 +4,18 @@ mod automaton;
 mod bound;
 mod dfa;
 mod dialect;
+mod lazy;
 mod positions;
 mod shape;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use regex_automata::meta;
-use regex_automata::util::syntax;
 use regex_syntax::ast::{self, Ast, visit};
 use regex_syntax::hir::{Hir, Look};
 
 pub(crate) use automaton::Automaton;
+use lazy::Lazy;
 pub(crate) use shape::{Shape, is_separator};
 
 /// The most bytes an expression's program may take: what a rule may cost is fixed before it is loaded.
@@ -24,8 +24,6 @@ pub const SIZE_LIMIT: usize = 256 * 1024;
 pub const LENGTH_LIMIT: usize = 8 * 1024;
 /// How deep groups and repetitions may nest.
 const NEST_LIMIT: u32 = 64;
-/// The memory that matching one expression may use for its lazily built states.
-const CACHE_LIMIT: usize = 64 * 1024;
 
 /// A checked expression in RE2's dialect that matches a whole value, byte for byte and case-sensitively.
 ///
@@ -182,17 +180,8 @@ fn verbatim(ast: &Ast) -> usize {
 
 /// Anchoring is part of the program: a search that finds the leftmost match and then compares its ends
 /// would refuse `/ab` for `/a|/ab`.
-fn compile(hir: Hir) -> Result<meta::Regex, PatternError> {
-    let whole = anchored(hir);
-    let config = meta::Config::new()
-        .utf8_empty(false)
-        .nfa_size_limit(Some(SIZE_LIMIT))
-        .hybrid_cache_capacity(CACHE_LIMIT);
-    meta::Builder::new()
-        .configure(config)
-        .syntax(syntax::Config::new().utf8(false).unicode(false))
-        .build_from_hir(&whole)
-        .map_err(|_| PatternError::TooLarge)
+fn compile(hir: Hir) -> Result<Box<Lazy>, PatternError> {
+    Lazy::compile(&anchored(hir)).map(Box::new)
 }
 
 fn anchored(hir: Hir) -> Hir {

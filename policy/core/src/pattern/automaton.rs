@@ -1,8 +1,7 @@
 //! Automata: what an expression is compiled to when it is first asked.
 
-use regex_automata::meta;
-
 use super::dfa::Dfa;
+use super::lazy::Lazy;
 use super::positions::Positions;
 use super::{compile, parse_checked};
 
@@ -13,7 +12,7 @@ pub(crate) enum Automaton {
     /// A few places at once, where a table would be large.
     Places(Positions),
     /// The library's, for what is long or looks around itself.
-    Compiled(meta::Regex),
+    Compiled(Box<Lazy>),
 }
 
 impl Automaton {
@@ -31,7 +30,7 @@ impl Automaton {
         match self {
             Self::Table(dfa) => dfa.matches(value),
             Self::Places(positions) => positions.matches(value),
-            Self::Compiled(regex) => regex.is_match(value),
+            Self::Compiled(lazy) => lazy.matches(value),
         }
     }
 
@@ -40,8 +39,7 @@ impl Automaton {
         match self {
             Self::Table(dfa) => dfa.memory(),
             Self::Places(positions) => positions.memory(),
-            // What is built lazily comes on top, for each thread.
-            Self::Compiled(regex) => size_of::<Self>() + regex.memory_usage() + super::CACHE_LIMIT,
+            Self::Compiled(lazy) => lazy.memory(),
         }
     }
 }
