@@ -47,7 +47,7 @@ impl Metrics {
             "result",
             ["accepted", "refused"],
         );
-        registry.source(move || guest.samples().into_iter().flat_map(samples).collect());
+        registry.source(move || guest.samples().iter().flat_map(samples).collect());
         Self {
             registry,
             accepted,
@@ -70,7 +70,7 @@ impl Metrics {
 }
 
 /// A guest's metric as it is scraped; a histogram as its count and its sum.
-fn samples(of: MetricSample) -> Vec<Sample> {
+fn samples(of: &MetricSample) -> Vec<Sample> {
     let (name, labels) = labelled(&of.name);
     let sample = |name: String, value| Sample { name, labels: labels.clone(), value };
     match of.kind {
