@@ -1,5 +1,6 @@
 //! Enforcement: what is known of a connection, the decision, and what is said of it.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 
 use postern_policy_core::decide::{Decision, Reason, Verdict};
@@ -28,6 +29,8 @@ pub(crate) struct Enforcer {
     denials: Limit,
     audits: Limit,
     certificates: bool,
+    source: Address,
+    destination: Address,
 }
 
 /// What became of a connection or request.
@@ -50,7 +53,17 @@ impl Enforcer {
                 set.attachment().peer_from.contains(&PeerSource::Spiffe),
             ),
         };
-        Self { policy, metrics, hits, decisions: Decisions::default(), denials, audits, certificates }
+        Self {
+            policy,
+            metrics,
+            hits,
+            decisions: Decisions::default(),
+            denials,
+            audits,
+            certificates,
+            source: Address::new("source\0address"),
+            destination: Address::new("destination\0address"),
+        }
     }
 
     pub(crate) fn policy(&self) -> &Policy {
@@ -70,7 +83,7 @@ impl Enforcer {
     ) -> Outcome {
         let judged = match self.policy.set() {
             None => Judged::closed(Reason::NotLoaded),
-            Some(set) => match connection(set) {
+            Some(set) => match self.connection(set) {
                 None => Judged::closed(Reason::UnknownEndpoint),
                 Some(connection) => {
                     let certificate = self.certificates.then(certificate).flatten();
@@ -90,6 +103,23 @@ impl Enforcer {
             return Outcome::Passes;
         }
         Outcome::Denied(self.say_denied(subject, &judged, tried.is_some(), request))
+    }
+
+    /// What the host knows of the connection. `None` where an end has no IP address: nothing can be said of it.
+    fn connection(&self, set: &PolicySet) -> Option<Connection> {
+        // Each question to the host costs: one whose answer is fixed is not asked.
+        let direction = match set.attachment().direction {
+            Some(_) => None,
+            None => host::property("xds\0listener_direction")
+                .ok()
+                .and_then(|bytes| <[u8; 8]>::try_from(bytes.as_slice()).ok())
+                .map(i64::from_le_bytes),
+        };
+        Some(Connection {
+            source: self.source.get()?,
+            destination: self.destination.get()?,
+            direction: if direction == Some(OUTBOUND) { Direction::Egress } else { Direction::Ingress },
+        })
     }
 
     /// The one line that a denial leaves in the log, and what the client may quote of it.
@@ -150,28 +180,29 @@ fn describe(decision: &Decision<'_>, request: Option<&Request<'_>>) -> String {
     format!("layer={layer} reason={code}: {}", decision.describe(request))
 }
 
-/// What the host knows of the connection. `None` where an end has no IP address: nothing can be said of it.
-fn connection(set: &PolicySet) -> Option<Connection> {
-    let address = |path| -> Option<SocketAddr> {
-        let text = host::property(path).ok()?;
-        std::str::from_utf8(&text).ok()?.parse().ok()
-    };
-    // Each question to the host costs: one whose answer is fixed is not asked.
-    let direction = match set.attachment().direction {
-        Some(_) => None,
-        None => host::property("xds\0listener_direction")
-            .ok()
-            .and_then(|bytes| <[u8; 8]>::try_from(bytes.as_slice()).ok())
-            .map(i64::from_le_bytes),
-    };
-    Some(Connection {
-        source: address("source\0address")?,
-        destination: address("destination\0address")?,
-        direction: if direction == Some(OUTBOUND) { Direction::Egress } else { Direction::Ingress },
-    })
-}
-
 /// The first URI of the certificate that the client showed and the host verified.
 fn certificate() -> Option<Vec<u8>> {
     host::property("connection\0uri_san_peer_certificate").ok().filter(|uri| !uri.is_empty())
+}
+
+/// A property that is an address. Requests of one connection come one after another: the same text is read once.
+struct Address {
+    property: &'static str,
+    last: RefCell<(Vec<u8>, Option<SocketAddr>)>,
+}
+
+impl Address {
+    fn new(property: &'static str) -> Self {
+        Self { property, last: RefCell::default() }
+    }
+
+    fn get(&self) -> Option<SocketAddr> {
+        let text = host::property(self.property).ok()?;
+        let mut last = self.last.borrow_mut();
+        if last.0 != text {
+            let address = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
+            *last = (text, address);
+        }
+        last.1
+    }
 }

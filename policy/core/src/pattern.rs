@@ -4,6 +4,7 @@ mod automaton;
 mod bound;
 mod dfa;
 mod dialect;
+mod glob;
 mod lazy;
 mod positions;
 mod shape;

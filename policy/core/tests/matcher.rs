@@ -253,7 +253,7 @@ fn request((_, _, method, path, authority, headers): &Asked) -> Request<'_> {
 fn expression() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         4 => select(vec!["a", "b", "/", "ab", "/a", "abcdefgh", "\\.", "é", "\\?"]).prop_map(ToOwned::to_owned),
-        3 => select(vec![".", "[ab]", "[^/]", "[0-9]", "\\n", "\\w", "[^a]"]).prop_map(ToOwned::to_owned),
+        3 => select(vec![".", ".*", ".+", "[ab]", "[^/]", "[0-9]", "\\n", "\\w", "[^a]"]).prop_map(ToOwned::to_owned),
         1 => select(vec!["^", "$", "\\b", "(?i)a", "(?:)", "(?m)^"]).prop_map(ToOwned::to_owned),
     ];
     leaf.prop_recursive(4, 24, 4, |inner| {

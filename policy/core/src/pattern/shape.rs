@@ -102,7 +102,7 @@ fn literal<'h>(hir: &&'h Hir) -> Option<&'h [u8]> {
 }
 
 /// What comes one after another, without groups.
-fn flat(hir: &Hir) -> Vec<&Hir> {
+pub(super) fn flat(hir: &Hir) -> Vec<&Hir> {
     match hir.kind() {
         HirKind::Empty => Vec::new(),
         HirKind::Capture(capture) => flat(&capture.sub),
@@ -112,7 +112,7 @@ fn flat(hir: &Hir) -> Vec<&Hir> {
 }
 
 /// Values are matched from end to end anyway.
-fn inside_anchors<'i, 'h>(mut items: &'i [&'h Hir]) -> &'i [&'h Hir] {
+pub(super) fn inside_anchors<'i, 'h>(mut items: &'i [&'h Hir]) -> &'i [&'h Hir] {
     let is = |hir: &Hir, look: Look| matches!(hir.kind(), HirKind::Look(found) if *found == look);
     while let [first, rest @ ..] = items {
         if !is(first, Look::Start) {
