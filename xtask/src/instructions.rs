@@ -2,7 +2,7 @@
 //!
 //! Time differs from run to run; these counts hardly do, so they show a change for the worse when it is made.
 //! A decision is counted by callgrind. A request in the VM is counted by wasmtime's fuel, which is one for each
-//! instruction of the module: code that is made while the program runs is not something that valgrind follows.
+//! instruction of the module: compiling the module under valgrind takes minutes.
 
 mod baseline;
 
