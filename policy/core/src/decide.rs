@@ -240,7 +240,13 @@ pub(crate) fn decide_paths<'p>(
     if path::is_plain(path, Profile::Strict) {
         return as_sent;
     }
-    let readings = path::readings(path, profile());
+    let profile = profile();
+    // Servers take the host from there: it need not be the one that the rules were asked about.
+    if path::names_a_host(path, profile) && matches!(as_sent.reason, Reason::AllowedBy(_)) {
+        let why = "it is in absolute form and names a host of its own: send the path alone";
+        return denied(Reason::UnreadablePath(why.to_owned()));
+    }
+    let readings = path::readings(path, profile);
     if matches!(&readings, Ok(readings) if readings.len() == 1) {
         return as_sent;
     }

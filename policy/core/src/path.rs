@@ -51,6 +51,14 @@ pub(crate) fn is_plain(target: &[u8], profile: Profile) -> bool {
     profile == Profile::Raw || step::is_plain(path)
 }
 
+/// Whether a target is in absolute form, `scheme://host/path`, which a profile follows. Proxies make a path of it before
+/// anybody is asked.
+pub(crate) fn names_a_host(target: &[u8], profile: Profile) -> bool {
+    let (path, _) = split_query(target);
+    let is_absolute = !path.starts_with(b"/") && path.windows(3).any(|part| part == b"://");
+    profile != Profile::Raw && is_absolute
+}
+
 /// Every reading of a request target that a profile follows, the target as it was sent first, no reading twice.
 ///
 /// The query is kept as it is. The usual path has one reading; whoever only has to know that asks [`is_plain`].

@@ -71,7 +71,7 @@ fn a_widened_path_is_shown_by_a_request() {
 fn a_set_may_be_empty() {
     let dir = tempfile::tempdir().unwrap();
     let none = dir.path().join("none.yaml");
-    std::fs::write(&none, "").unwrap();
+    std::fs::write(&none, "{apiVersion: v1, kind: List, items: []}").unwrap();
     let ran = run(1, &["diff", none.to_str().unwrap(), POLICY_V2, "--inventory", INVENTORY]);
     contains(&ran.stderr, &["there is no policy in "]);
     contains(&ran.stdout, &["- ", "0 gained, "]);
