@@ -106,6 +106,19 @@ impl Pattern {
         }
     }
 
+    /// Whether values that match have a text by which a [policy set](crate::set::PolicySet) finds the rule. It holds every
+    /// request against the rules that have none.
+    pub fn has_text(&self) -> bool {
+        let telling = |part: &[u8]| part.len() > 1;
+        match &self.0.shape {
+            Shape::Itself | Shape::Literal(_) | Shape::Words(_) => true,
+            Shape::Open(open) => {
+                let one_of = !open.one_of.is_empty() && open.one_of.iter().all(|part| telling(part));
+                one_of || telling(&open.prefix) || open.all_of.iter().any(|part| telling(part))
+            }
+        }
+    }
+
     /// What is known about the values that match.
     pub(crate) fn shape(&self) -> &Shape {
         &self.0.shape

@@ -33,6 +33,8 @@ pub enum Lint {
     PathCannotMatch,
     /// A path that no request with a query has.
     PathForgetsQuery,
+    /// So many paths without a text that requests take long.
+    PathsWithoutText,
     /// A rule that is not enforced yet.
     Quarantined,
     /// Anchors around what is matched whole anyway.
@@ -53,7 +55,7 @@ pub enum Lint {
 
 impl Lint {
     /// Every lint, by name.
-    pub const EVERY: [Self; 22] = [
+    pub const EVERY: [Self; 23] = [
         Self::BroadWorld,
         Self::DenyOnly,
         Self::EmptyItemDenies,
@@ -68,6 +70,7 @@ impl Lint {
         Self::NamespaceTrap,
         Self::PathCannotMatch,
         Self::PathForgetsQuery,
+        Self::PathsWithoutText,
         Self::Quarantined,
         Self::RedundantAnchors,
         Self::SelectsNothing,
@@ -129,6 +132,9 @@ impl Lint {
             }
             Self::PathCannotMatch => ("path-cannot-match", "no request has such a path"),
             Self::PathForgetsQuery => ("path-forgets-query", "a path matches no request that has a query"),
+            Self::PathsWithoutText => {
+                ("paths-without-text", "a hundred paths of one port have no text to find them by")
+            }
             Self::Quarantined => ("quarantined", "a rule is not enforced yet, and allows nothing"),
             Self::RedundantAnchors => ("redundant-anchors", "anchors stand around what is matched whole"),
             Self::SelectsNothing => ("selects-nothing", "a selector, port name or group means nothing"),

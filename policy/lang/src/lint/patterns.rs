@@ -79,6 +79,7 @@ pub(super) fn check(grant: &Grant<'_>, sink: &mut Sink<'_>) {
             }
         }
     }
+    without_text(&active, sink);
     query(&active, sink);
     head(&active, sink);
     redundant(grant, &active, sink);
@@ -211,6 +212,21 @@ fn head(rules: &[(&RuleId, &HttpMatch)], sink: &mut Sink<'_>) {
     let message = "GET is allowed and HEAD is not: they are two methods";
     let help = "if HEAD is to pass, write `GET|HEAD`";
     sink.http_field(id, HttpField::Method, Said::note(Lint::HeadNotGet, message, help), None);
+}
+
+/// How many paths of one list may have no text.
+const MANY_WITHOUT_TEXT: usize = 100;
+
+fn without_text(rules: &[(&RuleId, &HttpMatch)], sink: &mut Sink<'_>) {
+    let lacks = |rule: &HttpMatch| rule.path.as_ref().is_some_and(|path| !path.has_text());
+    let found: Vec<&RuleId> = rules.iter().filter(|(_, rule)| lacks(rule)).map(|(id, _)| *id).collect();
+    let Some(first) = found.first().filter(|_| found.len() >= MANY_WITHOUT_TEXT) else { return };
+    let message = format!(
+        "{} paths of this list have no text of two bytes: each request is held against all",
+        found.len()
+    );
+    let help = "begin them with a name, such as `/shop/[0-9]+` for `/[a-z]+/[0-9]+`";
+    sink.http_field(first, HttpField::Path, Said::warning(Lint::PathsWithoutText, message, help), None);
 }
 
 /// Rules that another of the list makes needless.

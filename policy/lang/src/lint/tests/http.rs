@@ -220,3 +220,17 @@ fn http_rules_without_a_peer() {
     let plain = cnp("p", "  ingress:\n  - toPorts: [{ports: [{port: \"80\"}]}]");
     check(Lint::HttpWithoutPeer, 0, &plain);
 }
+
+#[test]
+fn many_paths_without_a_text() {
+    let rules = |count: usize, path: &str| {
+        let rule = |number: usize| format!("{{path: '{}'}}", path.replace('N', &(1 + number).to_string()));
+        http(&(0..count).map(rule).collect::<Vec<_>>().join(", "))
+    };
+    let lint = Lint::PathsWithoutText;
+    check(lint, 1, &rules(100, "/[a-z]{N}/[0-9]+"));
+    check(lint, 0, &rules(99, "/[a-z]{N}/[0-9]+"));
+    check(lint, 0, &rules(100, "/shopN/[0-9]+"));
+    check(lint, 0, &rules(100, ".*/itemN"));
+    check(lint, 0, &rules(100, "/(aN|bN)/.*"));
+}
