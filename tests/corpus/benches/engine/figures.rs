@@ -42,7 +42,7 @@ impl Subject {
     }
 
     fn turn(&mut self) {
-        self.in_core.push(each(&self.set, |path| self.native.request(path)));
+        self.in_core.push(each(&self.set, |_| self.native.request()));
         if let Some(guest) = &mut self.guest {
             self.in_vm.push(each(&self.set, |path| guest.request(path)));
         }

@@ -58,7 +58,7 @@ fn repeat(what: &str, set: &Set, times: usize) {
     match what {
         "decide" => {
             let mut native = native::Native::new(set);
-            paths.for_each(|path| native.request(path));
+            paths.for_each(|_| native.request());
         }
         "request" => {
             let mut guest = vm::Guest::new(&vm::module(), set).expect("the filter takes the bundle");

@@ -12,28 +12,38 @@ use crate::world::{self, Set};
 pub(crate) struct Native {
     set: PolicySet,
     connection: Connection,
+    /// One for each path, made ahead: what is measured is the decision.
+    requests: Vec<Request<'static>>,
+    next: usize,
 }
 
 impl Native {
     pub(crate) fn new(set: &Set) -> Self {
+        let requests = set.paths.iter().map(|path| request(String::leak(path.clone()))).collect();
         let (set, quarantined) = decode(&set.bundle).expect("the bundle was written by this program");
         assert!(quarantined.is_empty(), "{quarantined:?}");
-        Self { set, connection: world::connection() }
+        Self { set, connection: world::connection(), requests, next: 0 }
     }
 
-    /// Decides one request, which must be allowed.
+    /// Decides the next request, which must be allowed.
     #[inline(never)]
-    pub(crate) fn request(&mut self, path: &str) {
-        let mut request = Request { path: Some(path.as_bytes()), ..Request::default() };
-        for (name, value) in rules::HEADERS {
-            let value = value.as_bytes();
-            match name {
-                ":method" => request.method = Some(value),
-                ":authority" => request.authority = Some(value),
-                name => request.headers.push((name.as_bytes(), value)),
-            }
-        }
-        let judged = self.set.request(&self.connection, &request);
-        assert!(judged.decision.verdict == Verdict::Allow, "{path}: {:?}", judged.decision);
+    pub(crate) fn request(&mut self) {
+        let request = self.requests.get(self.next).expect("there are paths");
+        self.next = (self.next + 1) % self.requests.len();
+        let judged = self.set.request(&self.connection, request);
+        assert!(judged.decision.verdict == Verdict::Allow, "{request:?}: {:?}", judged.decision);
     }
+}
+
+fn request(path: &'static str) -> Request<'static> {
+    let mut request = Request { path: Some(path.as_bytes()), ..Request::default() };
+    for (name, value) in rules::HEADERS {
+        let value = value.as_bytes();
+        match name {
+            ":method" => request.method = Some(value),
+            ":authority" => request.authority = Some(value),
+            name => request.headers.push((name.as_bytes(), value)),
+        }
+    }
+    request
 }
