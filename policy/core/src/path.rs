@@ -47,8 +47,7 @@ pub enum Unreadable {
 
 /// Whether a target has no reading but itself. This is one pass over the path, and nothing is allocated.
 pub(crate) fn is_plain(target: &[u8], profile: Profile) -> bool {
-    let (path, _) = split_query(target);
-    profile == Profile::Raw || step::is_plain(path)
+    profile == Profile::Raw || step::is_plain(target)
 }
 
 /// Whether a target is in absolute form, `scheme://host/path`, which a profile follows. Proxies make a path of it before

@@ -1,6 +1,6 @@
 //! Steps: the single things that servers do to a path.
 
-use super::{Profile, Unreadable};
+use super::{Profile, Unreadable, split_query};
 
 /// One thing that some server does to a path before it looks at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,45 +101,43 @@ impl Step {
     }
 }
 
-/// The bytes that no step looks at, wherever they stand.
+/// The bytes of a path that no step looks at, wherever they stand.
 const ORDINARY: [bool; 256] = {
     let mut ordinary = [false; 256];
     let mut rest: &mut [bool] = &mut ordinary;
     let mut byte = 0_u8;
     while let Some((place, after)) = rest.split_first_mut() {
-        *place = !matches!(byte, b'/' | b'.' | b'%' | b'\\' | b';' | b'#') && !is_blank(byte);
+        *place = !matches!(byte, b'/' | b'.' | b'%' | b'\\' | b';' | b'#' | b'?') && !is_blank(byte);
         byte = byte.wrapping_add(1);
         rest = after;
     }
     ordinary
 };
 
-/// Whether a path holds nothing that any step would touch.
-pub(super) fn is_plain(path: &[u8]) -> bool {
+/// Whether the path of a target holds nothing that any step would touch. Every request is asked this, so it is one
+/// pass, and nearly every byte of it one look at a table.
+pub(super) fn is_plain(target: &[u8]) -> bool {
     // A target that does not begin with a slash is `*` or an authority, or it is odd.
-    if path.first() != Some(&b'/') {
+    if target.first() != Some(&b'/') {
+        let (path, _) = split_query(target);
         return !path.iter().any(|byte| b"/\\%#;".contains(byte) || is_blank(*byte));
     }
-    let mut previous = 0;
-    for (index, &byte) in path.iter().enumerate() {
-        // Nearly every byte of nearly every path: one look at a table, for each request.
-        if ORDINARY.get(usize::from(byte)) == Some(&true) {
-            previous = byte;
-            continue;
-        }
-        let plain = match byte {
-            b'\\' | b';' | b'#' => false,
-            b'/' => previous != b'/' && previous != b'.',
-            b'.' => previous != b'/',
-            b'%' => {
-                let escape = path.get(index + 1..).unwrap_or_default();
+    let (mut previous, mut rest) = (0, target);
+    while let [byte, after @ ..] = rest {
+        let byte = *byte;
+        rest = after;
+        if ORDINARY.get(usize::from(byte)) != Some(&true) {
+            let plain = match byte {
+                b'?' => break,
+                b'/' => previous != b'/' && previous != b'.',
+                b'.' => previous != b'/',
                 // Bytes from 0x80 on are text in another alphabet, which no step undoes; 0xc0 and 0xc1 are not.
-                unescape(escape).is_some_and(|value| value >= 0x80 && !matches!(value, 0xc0 | 0xc1))
+                b'%' => unescape(rest).is_some_and(|value| value >= 0x80 && !matches!(value, 0xc0 | 0xc1)),
+                _ => false,
+            };
+            if !plain {
+                return false;
             }
-            _ => !is_blank(byte),
-        };
-        if !plain {
-            return false;
         }
         previous = byte;
     }

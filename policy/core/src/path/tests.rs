@@ -158,7 +158,9 @@ fn plain_is_what_has_one_reading_whatever_is_followed() {
         assert!(is_plain(plain.as_bytes(), Profile::Strict), "{plain}");
         check(plain, &[]);
     }
-    for odd in ["/a./b", "/a.", "/a b", "//", "/.a", "/a;", "/a#", "/a\\b", "/%20", "a/b", "\\a"] {
+    for odd in
+        ["/a./b", "/a.", "/a b", "//", "/.a", "/a;", "/a#", "/a\\b", "/%20", "/%8?0", "/a.?x", "a/b", "\\a"]
+    {
         assert!(!is_plain(odd.as_bytes(), Profile::Strict), "{odd}");
         assert!(is_plain(odd.as_bytes(), Profile::Raw), "{odd}");
     }
