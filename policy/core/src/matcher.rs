@@ -1,9 +1,9 @@
 //! Matchers: rules compiled so that a decision costs the same for ten of them and for ten thousand.
 //!
-//! The ports of TCP are cut where a rule begins or ends to speak of them. Of each [segment](segments), the active
-//! HTTP rules become [entries](entry) in the order in which they are asked, and an [index] leads from a path to the
+//! The ports of TCP are cut where a rule begins or ends to speak of them. Of each segment, the active
+//! HTTP rules become entries in the order in which they are asked, and an index leads from a path to the
 //! few that may match: by its hash, by its first segments, by a literal that it contains. Each is then verified
-//! field by field; the first in order decides. What the rules of a port mean to a peer is a [view] of its class.
+//! field by field; the first in order decides. What the rules of a port mean to a peer is a view of its class.
 //!
 //! [`DirectionPolicy`] says what is decided, rule by rule; here is only how it is found. What is found in more ways
 //! than it takes to be fast (protocols other than TCP, policies of very many overlapping port ranges) is decided there.

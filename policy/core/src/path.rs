@@ -60,7 +60,7 @@ pub(crate) fn names_a_host(target: &[u8], profile: Profile) -> bool {
 
 /// Every reading of a request target that a profile follows, the target as it was sent first, no reading twice.
 ///
-/// The query is kept as it is. The usual path has one reading; whoever only has to know that asks [`is_plain`].
+/// The query is kept as it is. The usual path has one reading.
 ///
 /// # Errors
 /// If the readings cannot be gone through; never with [`Profile::Raw`].
