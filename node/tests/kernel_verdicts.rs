@@ -184,12 +184,12 @@ fn policy() -> impl Strategy<Value = DirectionPolicy> {
     let tiered = prop::collection::vec(rule(tier), 0..8);
     (any::<bool>(), prop_oneof![normal, tiered]).prop_map(|(default_deny, mut rules)| {
         // Within a tier they stay as they came: there, the first one decides.
-        rules.sort_by_key(|rule: &Rule| rule.tier);
+        rules.sort_by_key(|rule: &Arc<Rule>| rule.tier);
         DirectionPolicy { default_deny, rules, ..DirectionPolicy::default() }
     })
 }
 
-fn rule(tier: impl Strategy<Value = Tier>) -> impl Strategy<Value = Rule> {
+fn rule(tier: impl Strategy<Value = Tier>) -> impl Strategy<Value = Arc<Rule>> {
     let identity = prop::sample::select(&[1u32, 2, 256, 257, 258, 300, CIDR, CIDR + 1]).prop_map(IdentityId);
     let peers = prop_oneof![
         1 => Just(Peers::Any),
@@ -199,12 +199,9 @@ fn rule(tier: impl Strategy<Value = Tier>) -> impl Strategy<Value = Rule> {
         1 => Just(Ports::All),
         3 => prop::collection::vec(range(), 0..3).prop_map(Ports::Only),
     ];
-    (tier, peers, ports, 0..8u8).prop_map(|(tier, peers, ports, action)| Rule {
-        id: RuleId::new("test"),
-        tier,
-        peers,
-        ports,
-        action: action_of(tier, action),
+    (tier, peers, ports, 0..8u8).prop_map(|(tier, peers, ports, action)| {
+        let action = action_of(tier, action);
+        Arc::new(Rule { id: RuleId::new("test"), tier, peers, ports, action })
     })
 }
 

@@ -16,7 +16,11 @@ pub(crate) fn lowered(ingress: &DirectionPolicy, egress: &DirectionPolicy) -> Lo
 
 /// Default deny, and these rules.
 pub(crate) fn deny_but(rules: impl IntoIterator<Item = Rule>) -> DirectionPolicy {
-    DirectionPolicy { default_deny: true, rules: rules.into_iter().collect(), ..DirectionPolicy::default() }
+    DirectionPolicy {
+        default_deny: true,
+        rules: rules.into_iter().map(Arc::new).collect(),
+        ..DirectionPolicy::default()
+    }
 }
 
 /// No rules, no default deny.
@@ -63,7 +67,7 @@ pub(crate) fn decide(policy: &DirectionPolicy, peer: IdentityId, protocol: u8, p
 }
 
 fn without_http(policy: &DirectionPolicy) -> DirectionPolicy {
-    let plain = |rule: &&Rule| !matches!(rule.action, Action::Http(_));
+    let plain = |rule: &&Arc<Rule>| !matches!(rule.action, Action::Http(_));
     DirectionPolicy {
         default_deny: policy.default_deny,
         rules: policy.rules.iter().filter(plain).cloned().collect(),

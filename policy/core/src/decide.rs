@@ -96,7 +96,7 @@ impl DirectionPolicy {
     /// The rules that are asked about what `covers` tells, in their order: without those that a pass or the
     /// default deny puts out of reach. In the normal tier denials come first.
     pub(crate) fn considered(&self, covers: impl Fn(&Rule) -> bool) -> Vec<&Rule> {
-        let covering = self.rules.iter().filter(|rule| covers(rule)).map(|rule| ((), rule));
+        let covering = self.rules.iter().filter(|rule| covers(rule)).map(|rule| ((), &**rule));
         self.considered_of(covering).into_iter().map(|(_, rule)| rule).collect()
     }
 

@@ -69,8 +69,8 @@ pub struct DirectionPolicy {
     /// Whether what no rule allows is dropped. Then the baseline tier is never reached.
     pub default_deny: bool,
     /// The rules, tier by tier. In the normal tier a denial wins over every allowance, whatever their order; in
-    /// the others the first rule that covers a connection decides.
-    pub rules: Vec<Rule>,
+    /// the others the first rule that covers a connection decides. Workloads that one policy selects share its rules.
+    pub rules: Vec<Arc<Rule>>,
     /// How the paths of requests to some ports are read. The first entry that a port is in counts; what is in none
     /// is read strictly.
     pub profiles: Vec<(PortRange, Profile)>,

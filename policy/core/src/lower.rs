@@ -7,6 +7,7 @@
 mod complete;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::decide::Verdict;
 use crate::endpoint::{Action, DirectionPolicy, EndpointPolicy, Flow, Peers, Ports, Rule, Tier};
@@ -72,7 +73,7 @@ pub fn lower(policy: &EndpointPolicy) -> Lowered {
 /// What one direction says of connections.
 pub fn lower_direction(policy: &DirectionPolicy) -> LoweredDirection {
     // One set of rules that are all asked at once, and what is allowed last: the strongest verdict is the right one.
-    let at_once = |rule: &Rule| match rule.tier {
+    let at_once = |rule: &Arc<Rule>| match rule.tier {
         Tier::Normal => rule.action != Action::Pass,
         Tier::Default => policy.default_deny && rule.action == Action::Allow,
         Tier::Admin | Tier::Baseline => false,

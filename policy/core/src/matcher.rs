@@ -22,6 +22,7 @@ mod windows;
 mod work;
 
 use std::fmt;
+use std::sync::Arc;
 
 pub(crate) use expressions::{Collector, Expressions};
 pub use view::NEAREST_AMONG;
@@ -154,7 +155,7 @@ impl Matcher {
     fn new(policy: &DirectionPolicy, collector: &mut Collector) -> Self {
         let classes = Classes::new(&policy.rules);
         let segments = Segments::of(&policy.rules);
-        let entries = |rule: &Rule| match &rule.action {
+        let entries = |rule: &Arc<Rule>| match &rule.action {
             Action::Http(rules) => rules.len(),
             _ => 0,
         };

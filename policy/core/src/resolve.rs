@@ -4,6 +4,7 @@ mod ports;
 pub(crate) mod terms;
 pub(crate) mod universe;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -65,10 +66,14 @@ fn resolve_selected<'p>(
             select(terms, item.effect, &universe, world).seen_from(workload.node.as_deref())
         })
     };
+    let rules = |policy: &Policy, direction| {
+        let peers: Vec<Peers> = policy.section(direction).items.iter().map(peers).collect();
+        Side { direction, workload, universe: &universe }.rules(policy, &peers)
+    };
     let selecting = policies.filter(|policy| policy.selects(workload, &labels)).map(|policy| Selecting {
         policy,
-        ingress: policy.ingress.items.iter().map(peers).collect(),
-        egress: policy.egress.items.iter().map(peers).collect(),
+        ingress: rules(policy, Direction::Ingress).into(),
+        egress: rules(policy, Direction::Egress).into(),
     });
     compose(workload, selecting.collect(), &universe)
 }
@@ -93,20 +98,19 @@ pub(crate) fn named_terms(item: &Item) -> Option<&[PeerTerm]> {
     }
 }
 
-/// A policy that selects the subject, and the peers of each of its items as the subject sees them.
+/// A policy that selects the subject, and its rules as [`Side::rules`] says them for it.
 pub(crate) struct Selecting<'p> {
     pub(crate) policy: &'p Policy,
-    pub(crate) ingress: Vec<Peers>,
-    pub(crate) egress: Vec<Peers>,
+    pub(crate) ingress: Cow<'p, [Arc<Rule>]>,
+    pub(crate) egress: Cow<'p, [Arc<Rule>]>,
 }
 
 impl Selecting<'_> {
-    fn items(&self, direction: Direction) -> impl Iterator<Item = (&Item, &Peers)> {
-        let peers = match direction {
+    fn rules(&self, direction: Direction) -> &[Arc<Rule>] {
+        match direction {
             Direction::Ingress => &self.ingress,
             Direction::Egress => &self.egress,
-        };
-        self.policy.section(direction).items.iter().zip(peers)
+        }
     }
 }
 
@@ -164,37 +168,24 @@ impl Policy {
 }
 
 /// One direction of one workload.
-struct Side<'w> {
-    direction: Direction,
-    workload: &'w Workload,
-    universe: &'w Universe,
+pub(crate) struct Side<'w> {
+    pub(crate) direction: Direction,
+    pub(crate) workload: &'w Workload,
+    pub(crate) universe: &'w Universe,
 }
 
 impl Side<'_> {
     fn policy(&self, selecting: &[Selecting<'_>]) -> DirectionPolicy {
         let default_deny =
             selecting.iter().any(|selecting| selecting.policy.section(self.direction).default_deny);
-        let items = selecting.iter().map(|selecting| selecting.policy.section(self.direction).items.len());
-        let mut rules: Vec<Rule> = Vec::with_capacity(items.sum());
-        for selecting in selecting {
-            let from = rules.len();
-            match selecting.policy.combination {
-                Combination::Union | Combination::Ordered { .. } => {
-                    for (item, peers) in selecting.items(self.direction) {
-                        self.union(item, peers, &mut rules);
-                    }
-                }
-                Combination::Gates => self.gates(selecting, &mut rules),
-            }
-            let (tier, ..) = order(selecting.policy);
-            for rule in rules.iter_mut().skip(from) {
-                rule.tier = tier;
-            }
-        }
+        let count = selecting.iter().map(|selecting| selecting.rules(self.direction).len());
+        // With room for the one that no policy says.
+        let mut rules: Vec<Arc<Rule>> = Vec::with_capacity(count.sum::<usize>().saturating_add(1));
+        selecting.iter().for_each(|selecting| rules.extend_from_slice(selecting.rules(self.direction)));
         if self.direction == Direction::Ingress && default_deny {
             let place = rules.partition_point(|rule| rule.tier <= Tier::Default);
             if let Some(host) = self.implicit_host() {
-                rules.insert(place, host);
+                rules.insert(place, Arc::new(host));
             }
         }
         // How paths are read is known of the workload itself; its peers' servers are read strictly.
@@ -203,6 +194,20 @@ impl Side<'_> {
             Direction::Egress => Vec::new(),
         };
         DirectionPolicy { default_deny, rules, profiles }
+    }
+
+    /// What a policy that selects the workload says, where these are the peers of its items.
+    pub(crate) fn rules(&self, policy: &Policy, peers: &[Peers]) -> Vec<Arc<Rule>> {
+        let mut rules = Vec::new();
+        let items = policy.section(self.direction).items.iter().zip(peers);
+        match policy.combination {
+            Combination::Union | Combination::Ordered { .. } => {
+                items.for_each(|(item, peers)| self.union(item, peers, &mut rules));
+            }
+            Combination::Gates => self.gates(items, &mut rules),
+        }
+        let (tier, ..) = order(policy);
+        rules.into_iter().map(|rule| Arc::new(Rule { tier, ..rule })).collect()
     }
 
     fn union(&self, item: &Item, peers: &Peers, rules: &mut Vec<Rule>) {
@@ -223,12 +228,11 @@ impl Side<'_> {
 
     /// The legacy dialect: one gate of all peers, one gate of all ports. A gate that nothing names is open,
     /// and a direction whose items name neither is closed.
-    fn gates(&self, selecting: &Selecting<'_>, rules: &mut Vec<Rule>) {
+    fn gates<'p>(&self, items: impl Iterator<Item = (&'p Item, &'p Peers)>, rules: &mut Vec<Rule>) {
         let says_nothing = |item: &Item| {
             item.peers == PeerSelector::Unnamed && item.ports == PortSelector::AnyOf(Vec::new())
         };
-        let items: Vec<(&Item, &Peers)> =
-            selecting.items(self.direction).filter(|(item, _)| !says_nothing(item)).collect();
+        let items: Vec<(&Item, &Peers)> = items.filter(|(item, _)| !says_nothing(item)).collect();
         let named = || items.iter().filter(|(item, _)| item.peers != PeerSelector::Unnamed);
         let mut port_gate = items.iter().filter(|(item, _)| item.ports != PortSelector::Unnamed).peekable();
         if port_gate.peek().is_none() {

@@ -18,18 +18,18 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::endpoint::{EndpointPolicy, Peers};
+use crate::endpoint::EndpointPolicy;
 use crate::identity::{IdentityId, Who};
 use crate::labels::LabelSet;
-use crate::policy::{Policy, RuleId};
+use crate::policy::{Direction, Policy, RuleId};
 use crate::resolve::universe::{Peer, Universe};
-use crate::resolve::{Selecting, compose};
+use crate::resolve::{Selecting, Side, compose};
 use crate::world::{Identities, WorkloadName, World, WorldError};
 
 use claims::Claims;
 pub use claims::Numbering;
 use policies::{Loaded, Policies, PolicyId};
-use selections::{SelectionId, Selections, Services};
+use selections::{Selections, Services};
 use subjects::{SubjectId, Subjects};
 
 /// Policies and a world, and what follows from them.
@@ -197,18 +197,11 @@ impl Resolver {
         let ordered = subject.map(|subject| self.subjects.in_order(subject, place)).unwrap_or_default();
         let loaded = ordered.iter().filter_map(|id| policies.get(*id)).filter(|loaded| wanted(loaded));
         let selections = &mut self.selections;
-        let node = workload.node.as_deref();
-        let mut peers = |selected: &[Option<SelectionId>]| -> Vec<Peers> {
-            let peers = |id: &Option<SelectionId>| match id {
-                None => Peers::Any,
-                Some(id) => Peers::Only(selections.seen_from(*id, node)),
-            };
-            selected.iter().map(peers).collect()
-        };
+        let side = |direction| Side { direction, workload, universe: &self.universe };
         let selecting = loaded.map(|loaded| Selecting {
             policy: &loaded.policy,
-            ingress: peers(&loaded.ingress),
-            egress: peers(&loaded.egress),
+            ingress: loaded.rules(&side(Direction::Ingress), selections),
+            egress: loaded.rules(&side(Direction::Egress), selections),
         });
         Some(compose(workload, selecting.collect(), &self.universe))
     }
@@ -226,6 +219,7 @@ impl Resolver {
             self.selections.services_changed(&services);
         }
         let changed = self.selections.settle(&self.universe, &self.world);
+        changed.iter().for_each(|id| self.policies.selects_otherwise(*id));
         self.dirty.policies.extend(changed);
     }
 

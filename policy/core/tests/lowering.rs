@@ -67,7 +67,7 @@ proptest! {
     #[test]
     fn lowering_changes_no_verdict(
         default_deny: bool,
-        rules in proptest::collection::vec(rule(), 0..6),
+        rules in proptest::collection::vec(rule().prop_map(Arc::new), 0..6),
         flows in proptest::collection::vec((identity(), protocol(), port()), 20),
     ) {
         let mut rules = rules;
@@ -87,7 +87,9 @@ proptest! {
 #[test]
 fn a_redirect_knows_whether_all_of_it_is_allowed_anyway() {
     let only = |id| Peers::Only(Arc::new(BTreeSet::from([IdentityId(id)])));
-    let rule = |peers, ports, action| Rule { id: RuleId::new("r"), tier: Tier::Normal, peers, ports, action };
+    let rule = |peers, ports, action| {
+        Arc::new(Rule { id: RuleId::new("r"), tier: Tier::Normal, peers, ports, action })
+    };
     let port_80 =
         || Ports::Only(vec![PortRange { protocol: ProtocolMatch::Only(Protocol::Tcp), first: 80, last: 80 }]);
     let policy = DirectionPolicy {
@@ -120,7 +122,7 @@ fn without_default_deny_http_rules_hold_nothing_back() {
     for default_deny in [false, true] {
         let lowered = lower_direction(&DirectionPolicy {
             default_deny,
-            rules: vec![rule.clone()],
+            rules: vec![rule.clone().into()],
             ..DirectionPolicy::default()
         });
         let verdicts: Vec<EntryVerdict> = lowered.entries.iter().map(|entry| entry.verdict).collect();

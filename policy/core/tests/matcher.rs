@@ -183,7 +183,7 @@ fn policy((default_deny, rules): Drawn) -> DirectionPolicy {
                 .enumerate()
                 .map(|(place, matcher)| HttpRule { id: RuleId::new(format!("{index}/{place}")), matcher });
             let action = action.unwrap_or_else(|| Action::Http(http.collect()));
-            Rule { id: RuleId::new(index.to_string()), tier, peers, ports, action }
+            Arc::new(Rule { id: RuleId::new(index.to_string()), tier, peers, ports, action })
         };
     DirectionPolicy {
         default_deny,
@@ -358,7 +358,7 @@ fn port_80(rules: Vec<HttpMatch>) -> DirectionPolicy {
         ports: Ports::Only(vec![range]),
         action: Action::Http(rules.collect()),
     };
-    DirectionPolicy { default_deny: true, rules: vec![rule], ..DirectionPolicy::default() }
+    DirectionPolicy { default_deny: true, rules: vec![rule.into()], ..DirectionPolicy::default() }
 }
 
 fn paths(sources: impl Iterator<Item = String>) -> DirectionPolicy {

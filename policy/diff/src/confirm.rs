@@ -15,12 +15,9 @@ use crate::witness::Sample;
 
 /// An allowance as a policy that the core decides by.
 pub(crate) fn policy(allowed: &Allowed, automata: &Automata) -> DirectionPolicy {
-    let rule = |action| Rule {
-        id: RuleId::new("diff"),
-        tier: Tier::Normal,
-        peers: Peers::Any,
-        ports: Ports::All,
-        action,
+    let rule = |action| {
+        let (id, peers, ports) = (RuleId::new("diff"), Peers::Any, Ports::All);
+        Arc::new(Rule { id, tier: Tier::Normal, peers, ports, action })
     };
     let rules = match allowed {
         Allowed::Nothing => Vec::new(),

@@ -83,7 +83,7 @@ impl Profiles {
 /// The rules of a policy that speak of a peer.
 fn about(policy: &DirectionPolicy, peer: IdentityId) -> DirectionPolicy {
     let rules = policy.rules.iter().filter(|rule| rule.peers.contains(peer));
-    let of_anyone = |rule: &Rule| Rule { peers: Peers::Any, ..rule.clone() };
+    let of_anyone = |rule: &Arc<Rule>| Arc::new(Rule { peers: Peers::Any, ..(**rule).clone() });
     DirectionPolicy {
         default_deny: policy.default_deny,
         rules: rules.map(of_anyone).collect(),

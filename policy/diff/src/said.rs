@@ -82,7 +82,7 @@ fn passes_without_http(policy: &DirectionPolicy, flow: &Flow) -> bool {
                 Action::Http(_) => Rule { action: Action::Http(Arc::from([])), ..rule.clone() },
                 _ => rule.clone(),
             };
-            let rules = policy.rules.iter().map(emptied).collect();
+            let rules = policy.rules.iter().map(|rule| Arc::new(emptied(rule))).collect();
             let policy =
                 DirectionPolicy { rules, default_deny: policy.default_deny, ..DirectionPolicy::default() };
             policy.request(flow, &Request::default()).verdict == Verdict::Allow

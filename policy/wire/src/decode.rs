@@ -285,9 +285,10 @@ fn rules(
     rules: Vec<Rule>,
     path: &str,
     quarantined: &mut Vec<Quarantined>,
-) -> Result<Vec<core::Rule>, BundleError> {
+) -> Result<Vec<Arc<core::Rule>>, BundleError> {
     let rules = rules.into_iter().enumerate();
-    rules.map(|(index, given)| rule(given, &format!("{path}.rules[{index}]"), quarantined)).collect()
+    let mut rule = |given, path: &str| self::rule(given, path, quarantined).map(Arc::new);
+    rules.map(|(index, given)| rule(given, &format!("{path}.rules[{index}]"))).collect()
 }
 
 fn rule(rule: Rule, path: &str, quarantined: &mut Vec<Quarantined>) -> Result<core::Rule, BundleError> {

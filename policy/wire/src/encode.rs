@@ -73,7 +73,7 @@ fn direction_policy(
     policy: &core::DirectionPolicy,
     tried: Option<&core::DirectionPolicy>,
 ) -> DirectionPolicy {
-    let rules = |policy: &core::DirectionPolicy| policy.rules.iter().map(rule).collect();
+    let rules = |policy: &core::DirectionPolicy| policy.rules.iter().map(|it| rule(it)).collect();
     DirectionPolicy {
         default_deny: policy.default_deny,
         profiles: policy.profiles.iter().map(path_profile).collect(),

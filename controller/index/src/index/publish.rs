@@ -289,7 +289,7 @@ fn written(mut policy: EndpointPolicy) -> Option<(DirectionPolicy, DirectionPoli
     let tried = [&mut audit.ingress, &mut audit.egress].into_iter().flatten();
     for direction in [ingress, egress].into_iter().chain(tried) {
         for rule in direction.rules.iter_mut().filter(|rule| rule.action == Action::Deny) {
-            if let Peers::Only(peers) = &mut rule.peers {
+            if let Peers::Only(peers) = &mut Arc::make_mut(rule).peers {
                 Arc::make_mut(peers).insert(INIT);
             }
         }

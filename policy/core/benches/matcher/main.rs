@@ -171,7 +171,11 @@ fn set(sources: &[String]) -> PolicySet {
     let endpoint = EndpointPolicy {
         name: name.clone(),
         addresses: vec![],
-        ingress: DirectionPolicy { default_deny: true, rules: vec![rule], ..DirectionPolicy::default() },
+        ingress: DirectionPolicy {
+            default_deny: true,
+            rules: vec![rule.into()],
+            ..DirectionPolicy::default()
+        },
         egress: DirectionPolicy::default(),
         audit: Audit::default(),
     };

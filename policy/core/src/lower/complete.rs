@@ -9,7 +9,8 @@ use crate::endpoint::{Action, DirectionPolicy, Rule};
 use crate::identity::IdentityId;
 
 pub(super) fn lower(policy: &DirectionPolicy) -> LoweredDirection {
-    let rules: Vec<(&Rule, Vec<Prefix>)> = policy.rules.iter().map(|rule| (rule, prefixes(rule))).collect();
+    let rules: Vec<(&Rule, Vec<Prefix>)> =
+        policy.rules.iter().map(|rule| (&**rule, prefixes(rule))).collect();
     // Peers that the same rules cover get the same entries.
     let mut alike: BTreeMap<Vec<usize>, BTreeSet<Option<IdentityId>>> = BTreeMap::new();
     for peer in named(policy) {

@@ -18,7 +18,7 @@ pub(super) struct Classes {
 }
 
 impl Classes {
-    pub(super) fn new(rules: &[Rule]) -> Self {
+    pub(super) fn new(rules: &[Arc<Rule>]) -> Self {
         let mut numbers: HashMap<&Arc<BTreeSet<IdentityId>>, u32> = HashMap::new();
         let mut members: Vec<&BTreeSet<IdentityId>> = Vec::new();
         let mut of_rule = Vec::with_capacity(rules.len());

@@ -48,7 +48,7 @@ impl Port {
         list: &[u32],
         collector: &mut Collector,
     ) -> Self {
-        let get = |rule: &u32| Some((*rule, policy.rules.get(index(*rule))?));
+        let get = |rule: &u32| Some((*rule, &**policy.rules.get(index(*rule))?));
         let reached = |(_, rule): &(u32, &Rule)| policy.reaches(rule.tier);
         let rules: Vec<(u32, &Rule)> = list.iter().filter_map(get).filter(reached).collect();
         let (groups, count) = groups(&rules, classes);
@@ -101,7 +101,7 @@ impl Port {
     fn look(&self, policy: &DirectionPolicy, classes: &Classes, class: u32) -> View {
         let covering = self.rules.iter().filter(|placed| classes.covers(placed.rule, class));
         let considered = policy.considered_of(
-            covering.filter_map(|placed| Some((*placed, policy.rules.get(index(placed.rule))?))),
+            covering.filter_map(|placed| Some((*placed, &**policy.rules.get(index(placed.rule))?))),
         );
         let mut view = View {
             bound: number(self.entries.len()),

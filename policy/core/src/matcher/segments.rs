@@ -1,6 +1,7 @@
 //! Segments: the ranges of ports that no rule tells apart.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::hash::number;
 use crate::endpoint::{Ports, Rule};
@@ -19,7 +20,7 @@ pub(super) struct Segments {
 }
 
 impl Segments {
-    pub(super) fn of(rules: &[Rule]) -> Self {
+    pub(super) fn of(rules: &[Arc<Rule>]) -> Self {
         let mut begins: BTreeMap<u32, Vec<u32>> = BTreeMap::from([(0, Vec::new())]);
         let mut ends: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         for (rule, ports) in rules.iter().enumerate().map(|(index, rule)| (number(index), &rule.ports)) {

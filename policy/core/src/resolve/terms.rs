@@ -30,6 +30,11 @@ impl Selection {
         self.away == other.away && self.home == other.home
     }
 
+    /// Whether it is the same for subjects on every node.
+    pub(crate) fn same_from_everywhere(&self) -> bool {
+        self.home.is_empty()
+    }
+
     /// For subjects on this node. What is the same for all is one set in memory.
     pub(crate) fn seen_from(&mut self, node: Option<&str>) -> Arc<BTreeSet<IdentityId>> {
         let Some((name, (id, selected))) = node.and_then(|node| self.home.get_key_value(node)) else {

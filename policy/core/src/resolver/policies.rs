@@ -1,12 +1,15 @@
 //! The policies, each with what its items select.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use super::selections::{SelectionId, Selections};
 use super::slab::Slab;
 use super::subjects::Subjects;
-use crate::policy::{Direction, Item, Mode, Policy, PortSelector, RuleId, Subject};
-use crate::resolve::{named_terms, names_any};
+use crate::endpoint::{Peers, Rule};
+use crate::policy::{Combination, Direction, Item, Mode, Policy, PortSelector, RuleId, Subject};
+use crate::resolve::{Side, named_terms, names_any};
 use crate::selector::index::Place;
 
 /// The handle of a policy as it was set: a new version is another.
@@ -19,17 +22,63 @@ pub(super) struct Loaded {
     /// The object that it came with, and where it stands there.
     pub(super) place: (RuleId, usize),
     pub(super) policy: Policy,
-    /// What each item selects; `None` is everybody.
-    pub(super) ingress: Vec<Option<SelectionId>>,
-    pub(super) egress: Vec<Option<SelectionId>>,
+    pub(super) ingress: Said,
+    pub(super) egress: Said,
     /// Where its subject stands among those of all policies; policies for nodes have no subjects.
     subject: Option<Place>,
 }
 
+/// What a policy says of one direction.
+#[derive(Debug)]
+pub(super) struct Said {
+    /// What each item selects; `None` is everybody.
+    pub(super) selected: Vec<Option<SelectionId>>,
+    /// Its rules, where they are the same for every workload that it selects; since somebody asked, and until what
+    /// its items select is another.
+    pub(super) rules: OnceLock<Option<Vec<Arc<Rule>>>>,
+}
+
 impl Loaded {
+    /// What it says of one direction.
+    fn said(&self, direction: Direction) -> &Said {
+        match direction {
+            Direction::Ingress => &self.ingress,
+            Direction::Egress => &self.egress,
+        }
+    }
+
+    /// Its rules for a workload that it selects.
+    pub(super) fn rules(&self, side: &Side<'_>, selections: &mut Selections) -> Cow<'_, [Arc<Rule>]> {
+        let said = self.said(side.direction);
+        let node = side.workload.node.as_deref();
+        let rules = |selections: &mut Selections| {
+            let peers = |id: &Option<SelectionId>| match id {
+                None => Peers::Any,
+                Some(id) => Peers::Only(selections.seen_from(*id, node)),
+            };
+            side.rules(&self.policy, &said.selected.iter().map(peers).collect::<Vec<_>>())
+        };
+        let same = said
+            .rules
+            .get_or_init(|| self.says_the_same_to_all(side.direction, selections).then(|| rules(selections)));
+        same.as_deref().map_or_else(|| Cow::Owned(rules(selections)), Cow::Borrowed)
+    }
+
+    /// Whether its rules are the same for every workload that it selects, wherever that is.
+    fn says_the_same_to_all(&self, direction: Direction, selections: &Selections) -> bool {
+        let mut selected = self.said(direction).selected.iter().flatten();
+        self.policy.combination != Combination::Gates
+            && !self.names_ports(direction)
+            && selected.all(|id| selections.same_from_everywhere(*id))
+    }
+
     /// Whether it can be another because the named ports of its peers are.
     pub(super) fn names_ports_of_peers(&self) -> bool {
-        self.policy.egress.items.iter().any(|item| match &item.ports {
+        self.names_ports(Direction::Egress)
+    }
+
+    fn names_ports(&self, direction: Direction) -> bool {
+        self.policy.section(direction).items.iter().any(|item| match &item.ports {
             PortSelector::Unnamed => false,
             PortSelector::AnyOf(rules) => rules.iter().any(|rule| names_any(&rule.ports)),
         })
@@ -79,8 +128,11 @@ impl Policies {
             let id = PolicyId(self.loaded.reserve());
             let mut select =
                 |item: &Item| named_terms(item).map(|terms| selections.acquire(terms, item.effect, id));
-            let ingress = policy.section(Direction::Ingress).items.iter().map(&mut select).collect();
-            let egress = policy.section(Direction::Egress).items.iter().map(&mut select).collect();
+            let mut said = |direction| Said {
+                selected: policy.section(direction).items.iter().map(&mut select).collect(),
+                rules: OnceLock::new(),
+            };
+            let (ingress, egress) = (said(Direction::Ingress), said(Direction::Egress));
             let subject = match &policy.subject {
                 Subject::Endpoints(selector) => Some(subjects.add_policy(id, selector)),
                 Subject::Nodes(_) => None,
@@ -96,6 +148,14 @@ impl Policies {
         (new, old.unwrap_or_default())
     }
 
+    /// What the items of a policy select is another.
+    pub(super) fn selects_otherwise(&mut self, id: PolicyId) {
+        if let Some(loaded) = self.loaded.get_mut(id.0) {
+            loaded.ingress.rules.take();
+            loaded.egress.rules.take();
+        }
+    }
+
     /// Drops a policy that was exchanged.
     pub(super) fn drop(
         &mut self,
@@ -107,7 +167,7 @@ impl Policies {
         if let Some(place) = &loaded.subject {
             subjects.remove_policy(id, place);
         }
-        for selection in loaded.ingress.iter().chain(&loaded.egress).flatten() {
+        for selection in loaded.ingress.selected.iter().chain(&loaded.egress.selected).flatten() {
             selections.release(*selection, id);
         }
         Some(loaded.policy)

@@ -238,6 +238,11 @@ impl Selections {
         changed
     }
 
+    /// Whether all subjects see the same, whichever node they are on.
+    pub(super) fn same_from_everywhere(&self, id: SelectionId) -> bool {
+        self.entries.get(id.0).is_none_or(|entry| entry.selection.same_from_everywhere())
+    }
+
     /// Who is selected, for subjects on a node. Nobody is by a selection that does not exist.
     pub(super) fn seen_from(&mut self, id: SelectionId, node: Option<&str>) -> Arc<BTreeSet<IdentityId>> {
         self.entries.get_mut(id.0).map(|entry| entry.selection.seen_from(node)).unwrap_or_default()

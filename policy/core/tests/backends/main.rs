@@ -89,13 +89,16 @@ fn allowing(paths: &[&str], profile: Profile) -> DirectionPolicy {
     let port = PortRange { protocol: ProtocolMatch::Only(Protocol::Tcp), first: 80, last: 80 };
     DirectionPolicy {
         default_deny: true,
-        rules: vec![Rule {
-            id: RuleId::new("r"),
-            tier: Tier::Normal,
-            peers: Peers::Any,
-            ports: Ports::Only(vec![port]),
-            action: Action::Http(paths.iter().map(rule).collect()),
-        }],
+        rules: vec![
+            Rule {
+                id: RuleId::new("r"),
+                tier: Tier::Normal,
+                peers: Peers::Any,
+                ports: Ports::Only(vec![port]),
+                action: Action::Http(paths.iter().map(rule).collect()),
+            }
+            .into(),
+        ],
         profiles: vec![(port, profile)],
     }
 }

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use postern_policy_core::endpoint::{Action, DirectionPolicy, EndpointPolicy, Rule};
+use postern_policy_core::endpoint::{Action, DirectionPolicy, EndpointPolicy};
 use postern_policy_core::http::HttpRule;
 use postern_policy_core::policy::RuleId;
 use postern_policy_core::resolve::resolve;
@@ -34,13 +35,13 @@ fn meaning(text: &str) -> (Vec<EndpointPolicy>, usize) {
     let world = load_inventory(&[file(WORLD)]).world;
     let identities = world.identities(&loaded.policies).unwrap();
     let nameless = |mut policy: DirectionPolicy| {
-        for rule in &mut policy.rules {
+        for rule in policy.rules.iter_mut().map(Arc::make_mut) {
             rule.id = RuleId::new("");
             if let Action::Http(http) = &mut rule.action {
                 *http = http.iter().map(|http| HttpRule { id: RuleId::new(""), ..http.clone() }).collect();
             }
         }
-        policy.rules.sort_by_key(|rule: &Rule| format!("{rule:?}"));
+        policy.rules.sort_by_key(|rule| format!("{rule:?}"));
         policy
     };
     let endpoint = |workload| {

@@ -64,7 +64,7 @@ fn is_nobody(rule: &Rule) -> bool {
 }
 
 fn plain_over<'r>(rules: &'r DirectionPolicy, http: &Rule) -> Option<&'r Rule> {
-    rules.rules.iter().find(|rule| {
+    rules.rules.iter().map(AsRef::as_ref).find(|rule| {
         rule.tier == Tier::Normal
             && rule.action == Action::Allow
             && over_peers(rule, http)

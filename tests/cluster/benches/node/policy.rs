@@ -66,7 +66,7 @@ impl Size {
             action: Action::Allow,
         };
         let tcp = (0..self.ports - 1).map(|number| allow(Protocol::Tcp, PORT + 2 * number));
-        let rules = tcp.chain([allow(Protocol::Udp, PORT)]).collect();
+        let rules = tcp.chain([allow(Protocol::Udp, PORT)]).map(Arc::new).collect();
         let ingress =
             lower_direction(&DirectionPolicy { default_deny: true, rules, ..DirectionPolicy::default() });
         let (found, wanted) = (ingress.entries.len(), self.entries());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use postern_policy_core::decide::{Decision, Verdict};
@@ -64,7 +65,7 @@ impl Engine for BundleEngine {
 
 fn quarantined_by(policy: &EndpointPolicy) -> BTreeSet<RuleId> {
     let rules = policy.ingress.rules.iter().chain(&policy.egress.rules);
-    let of_rule = |rule: &Rule| match &rule.action {
+    let of_rule = |rule: &Arc<Rule>| match &rule.action {
         Action::Quarantined(_) => vec![rule.id.clone()],
         Action::Http(http) => http.iter().filter_map(HttpRule::quarantined).map(|(id, _)| id).collect(),
         Action::Allow | Action::Deny | Action::Pass => Vec::new(),
