@@ -1,14 +1,14 @@
 //! Enforcement: what is known of a connection, the decision, and what is said of it.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use postern_policy_core::bytes;
 use postern_policy_core::decide::{Decision, Reason, Verdict};
 use postern_policy_core::http::Request;
 use postern_policy_core::identity::PeerSource;
 use postern_policy_core::policy::Direction;
-use postern_policy_core::set::{Connection, Judged, PolicySet, Side};
+use postern_policy_core::set::{Connection, Judged, Needs, PolicySet, Side};
 use proxy_wasm::types::LogLevel;
 
 use crate::decisions::Decisions;
@@ -20,6 +20,9 @@ use crate::policy::Policy;
 /// Envoy's number for a listener that takes outbound traffic.
 const OUTBOUND: i64 = 2;
 
+/// What stands for an address that does not matter.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
 /// A policy in force, and the ways to speak of what it decides. A new configuration makes a new one; what is under way
 /// keeps its own.
 pub(crate) struct Enforcer {
@@ -30,8 +33,9 @@ pub(crate) struct Enforcer {
     denials: Limit,
     audits: Limit,
     certificates: bool,
-    source: Address,
-    destination: Address,
+    /// `None` where it does not matter: each question to the host costs.
+    source: Option<Address>,
+    destination: Option<Address>,
 }
 
 /// What became of a connection or request.
@@ -54,6 +58,10 @@ impl Enforcer {
                 set.attachment().peer_from.contains(&PeerSource::Spiffe),
             ),
         };
+        let needs = policy.set().map(PolicySet::needs);
+        let address = |needed: fn(&Needs) -> bool, property| {
+            needs.as_ref().is_none_or(needed).then(|| Address::new(property))
+        };
         Self {
             policy,
             metrics,
@@ -62,8 +70,8 @@ impl Enforcer {
             denials,
             audits,
             certificates,
-            source: Address::new("source\0address"),
-            destination: Address::new("destination\0address"),
+            source: address(|needs| needs.source, "source\0address"),
+            destination: address(|needs| needs.destination, "destination\0address"),
         }
     }
 
@@ -108,7 +116,11 @@ impl Enforcer {
 
     /// What the host knows of the connection. `None` where an end has no IP address: nothing can be said of it.
     fn connection(&self, set: &PolicySet) -> Option<Connection> {
-        // Each question to the host costs: one whose answer is fixed is not asked.
+        let address = |property: &Option<Address>| match property {
+            Some(property) => property.get(),
+            None => Some(NOWHERE),
+        };
+        // One whose answer is fixed is not asked either.
         let direction = match set.attachment().direction {
             Some(_) => None,
             None => host::property("xds\0listener_direction")
@@ -117,8 +129,8 @@ impl Enforcer {
                 .map(i64::from_le_bytes),
         };
         Some(Connection {
-            source: self.source.get()?,
-            destination: self.destination.get()?,
+            source: address(&self.source)?,
+            destination: address(&self.destination)?,
             direction: if direction == Some(OUTBOUND) { Direction::Egress } else { Direction::Ingress },
         })
     }

@@ -91,6 +91,15 @@ pub struct Connection {
     pub direction: Direction,
 }
 
+/// The addresses of connections that a policy set cannot do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// [`Connection::source`].
+    pub source: bool,
+    /// [`Connection::destination`].
+    pub destination: bool,
+}
+
 /// Why a policy set was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SetError {
@@ -179,6 +188,18 @@ impl PolicySet {
     /// How traffic is attached to the policies.
     pub fn attachment(&self) -> &Attachment {
         &self.attachment
+    }
+
+    /// Which addresses of a connection matter. The others may be any: the attachment says what they would.
+    pub fn needs(&self) -> Needs {
+        let Attachment { direction, port, peer, .. } = &self.attachment;
+        let (subject, peer) = (self.attached.is_none(), peer.is_none());
+        let (source, destination) = match direction {
+            Some(Attached::To(Direction::Ingress)) => (peer, subject),
+            Some(Attached::To(Direction::Egress)) => (subject, peer),
+            Some(Attached::Both) | None => (subject || peer, subject || peer),
+        };
+        Needs { source, destination: destination || port.is_none() }
     }
 
     /// The endpoints of the set.
