@@ -38,15 +38,15 @@ pub(super) struct Split {
 enum By {
     /// A host, or how it begins.
     Host,
-    /// A literal that the host contains.
-    Inside,
     Header,
     Peers,
     Method,
+    /// A literal that the host contains.
+    Inside,
 }
 
 impl By {
-    const ALL: [Self; 5] = [Self::Host, Self::Inside, Self::Header, Self::Peers, Self::Method];
+    const ALL: [Self; 5] = [Self::Host, Self::Header, Self::Peers, Self::Method, Self::Inside];
 }
 
 /// What is looked at to tell entries apart.
@@ -69,8 +69,15 @@ impl Node {
         if entries.len() <= FEW {
             return Self::Many(entries.into());
         }
-        let ways = fields.iter().map(|by| Way::new(*by, &entries, facts));
-        let best = ways.min_by_key(Way::most).filter(|way| way.most() <= entries.len() / 4 * 3);
+        let mut best: Option<Way> = None;
+        for by in fields {
+            // Going through hosts takes longest, here and in a search.
+            if *by == By::Inside && best.as_ref().is_some_and(|best| best.most() <= FEW) {
+                continue;
+            }
+            best = best.into_iter().chain([Way::new(*by, &entries, facts)]).min_by_key(Way::most);
+        }
+        let best = best.filter(|way| way.most() <= entries.len() / 4 * 3);
         let Some(way) = best else { return Self::Many(entries.into()) };
         let left: Vec<By> = fields.iter().filter(|field| **field != way.by).copied().collect();
         let deeper = |entries: Vec<u32>| Self::split(entries, facts, &left);
