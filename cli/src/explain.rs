@@ -162,3 +162,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     Ok(if explanation.enforced.verdict == Verdict::Deny { Outcome::Findings } else { Outcome::Ok })
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use postern_policy_core::http::Text;
+use postern_policy_core::path::Profile;
 use postern_policy_core::policy::RuleId;
 use postern_policy_diff::report::{
     Between, Change, Effect, End, PortSpan, Report, Said, Sample, Undecided, What, Witness,
@@ -91,6 +92,8 @@ struct HeaderJson {
 struct SaidJson<'a> {
     direction: String,
     passes: bool,
+    /// The path profile that the request was read by.
+    profile: Option<&'static str>,
     rule: Option<&'a str>,
     why: &'a str,
 }
@@ -193,6 +196,7 @@ fn said(said: &Said) -> SaidJson<'_> {
     SaidJson {
         direction: said.direction.to_string(),
         passes: said.passes,
+        profile: said.profile.map(Profile::as_str),
         rule: said.rule.as_ref().map(RuleId::as_str),
         why: &said.why,
     }

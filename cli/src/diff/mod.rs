@@ -28,6 +28,7 @@ use crate::{inputs, render};
 #[command(after_help = "Example:
   postern diff old/ new/ --inventory pods.yaml
   postern diff main.yaml branch.yaml --inventory pods.yaml --fail-on gained
+  postern diff policies/ policies/ --old-inventory before.yaml --inventory pods.yaml
   postern diff --audited policies/ --inventory pods.yaml")]
 pub(crate) struct Args {
     /// Policy files, or folders of them: the old ones and the new ones; with --audited just the one set
@@ -36,6 +37,10 @@ pub(crate) struct Args {
     /// What exists: Pod, Namespace, Node, Service or Workload documents
     #[arg(long, short, required = true, num_args = 1.., value_name = "FILE")]
     inventory: Vec<PathBuf>,
+    /// What existed for the old set, where that differs: in how ports read paths (postern.dev/path-profile), and in
+    /// nothing else
+    #[arg(long, num_args = 1.., value_name = "FILE", conflicts_with = "audited")]
+    old_inventory: Vec<PathBuf>,
     /// Compare a set with itself as it would be if the policies that are only audited were enforced
     #[arg(long)]
     audited: bool,
@@ -75,8 +80,12 @@ struct Set {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let (old, new) = sets(args)?;
-    let inventory = inventory(&args.inventory)?;
-    let (old_world, new_world) = (old.world(&inventory)?, new.world(&inventory)?);
+    let exists = inventory(&args.inventory)?;
+    let existed = match args.old_inventory.as_slice() {
+        [] => exists.clone(),
+        files => inventory(files)?,
+    };
+    let (old_world, new_world) = (old.world(&existed)?, new.world(&exists)?);
     let old = Side { policies: &old.policies, world: &old_world };
     let new = Side { policies: &new.policies, world: &new_world };
     let mut report = diff(old, new).map_err(|error| anyhow!("cannot compare: {error}"))?;

@@ -144,7 +144,12 @@ fn reasons(change: &Change, style: Style) -> String {
     }
     for (old, new) in change.witness.old.iter().zip(&change.witness.new) {
         if old.passes != new.passes {
-            let line = |when: &str, said: &Said| format!("{when} {}: {}", said.direction, said.why);
+            let read = |said: &Said| match said.profile.filter(|_| old.profile != new.profile) {
+                Some(profile) => format!(", paths read as {profile}"),
+                None => String::new(),
+            };
+            let line =
+                |when: &str, said: &Said| format!("{when} {}{}: {}", said.direction, read(said), said.why);
             let _ = writeln!(text, "    {}", style.dim(&line("was", old)));
             let _ = writeln!(text, "    {}", style.dim(&line("now", new)));
         }

@@ -4,7 +4,11 @@ use std::fmt::Write as _;
 
 use postern_policy_core::decide::Verdict;
 use postern_policy_core::endpoint::Tier;
-use postern_policy_core::explain::{Explanation, Judgement, Outcome, PortRef, Question, Side, Step};
+use postern_policy_core::explain::{
+    Explanation, Judgement, Outcome, Paths, PortRef, Question, Reading, Side, Step,
+};
+use postern_policy_core::http::Text;
+use postern_policy_core::path::Profile;
 use postern_policy_core::policy::RuleId;
 
 use crate::output::Style;
@@ -85,6 +89,43 @@ fn side_of(text: &mut String, side: &Side, judgement: &Judgement, style: Style) 
         };
         let _ = writeln!(text, "  {} {}{tier}{note}", mark(step, style), step.rule);
         let _ = writeln!(text, "      {}", style.dim(&step.why));
+    }
+    if let Some(paths) = &side.paths {
+        readings(text, paths, style);
+    }
+}
+
+/// How the path was read, where that is worth a word: the strictest profile reads the usual path as it is.
+fn readings(text: &mut String, paths: &Paths, style: Style) {
+    let Paths { profile, readings, unreadable } = paths;
+    if let Some(why) = unreadable {
+        let _ = writeln!(
+            text,
+            "  path profile {profile}: how servers read this path cannot be gone through: {why}"
+        );
+        return;
+    }
+    match readings.as_slice() {
+        [_] if *profile == Profile::Strict => return,
+        [_] => {
+            let _ = writeln!(text, "  path profile {profile}: the path has one reading");
+            return;
+        }
+        several => {
+            let _ = writeln!(
+                text,
+                "  path profile {profile}: servers may read the path in {} ways",
+                several.len()
+            );
+        }
+    }
+    for Reading { path, verdict, why, .. } in readings {
+        let (mark, note) = match verdict {
+            Verdict::Deny => (style.red("✗"), style.bold("  ← not allowed")),
+            Verdict::Allow | Verdict::Redirect => (style.green("✓"), String::new()),
+        };
+        let _ = writeln!(text, "    {mark} {}{note}", Text(path));
+        let _ = writeln!(text, "        {}", style.dim(why));
     }
 }
 

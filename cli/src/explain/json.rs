@@ -1,6 +1,9 @@
 //! The answer for machines.
 
-use postern_policy_core::explain::{Explanation, Judgement, Outcome, Party, PartyKind, Side, Step};
+use postern_policy_core::explain::{
+    Explanation, Judgement, Outcome, Party, PartyKind, Paths, Reading, Side, Step,
+};
+use postern_policy_core::http::Text;
 use postern_policy_core::policy::RuleId;
 use serde::Serialize;
 
@@ -51,6 +54,24 @@ struct SideView<'a> {
     code: &'static str,
     reason: &'a str,
     rule: Option<&'a str>,
+    /// How the request's path was read, where it was looked at.
+    paths: Option<PathsView<'a>>,
+}
+
+#[derive(Serialize)]
+struct PathsView<'a> {
+    profile: &'static str,
+    readings: Vec<ReadingView<'a>>,
+    /// Why the other readings cannot be gone through.
+    unreadable: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ReadingView<'a> {
+    path: String,
+    verdict: String,
+    rule: Option<&'a str>,
+    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -124,6 +145,23 @@ fn side(side: &Side) -> SideView<'_> {
         code: side.code,
         reason: &side.reason,
         rule: side.rule.as_ref().map(RuleId::as_str),
+        paths: side.paths.as_ref().map(paths),
+    }
+}
+
+fn paths(paths: &Paths) -> PathsView<'_> {
+    fn reading(reading: &Reading) -> ReadingView<'_> {
+        ReadingView {
+            path: Text(&reading.path).to_string(),
+            verdict: reading.verdict.to_string(),
+            rule: reading.rule.as_ref().map(RuleId::as_str),
+            reason: &reading.why,
+        }
+    }
+    PathsView {
+        profile: paths.profile.as_str(),
+        readings: paths.readings.iter().map(reading).collect(),
+        unreadable: paths.unreadable.map(|why| why.to_string()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Explanations: a verdict between two ends, with every rule that was considered.
 
 mod end;
+mod paths;
 mod trace;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 pub use end::{End, Party, PartyKind};
+pub use paths::{Paths, Reading};
 pub use trace::{Aspect, Outcome, Step};
 
 use crate::decide::{Decision, Layer, Reason, Verdict};
@@ -123,6 +125,8 @@ pub struct Side {
     pub reason: String,
     /// The rule that decided, where one did.
     pub rule: Option<RuleId>,
+    /// How the path was read, where requests are looked at and one with a path is asked about.
+    pub paths: Option<Paths>,
     /// Every rule that was considered, in order.
     pub trace: Vec<Step>,
 }
@@ -306,6 +310,7 @@ impl<'p> Explainer<'p> {
                 code: own.reason.code(),
                 reason: own.describe(request),
                 rule: own.rule().cloned(),
+                paths: request.and_then(|request| Paths::of(view.rules, &view.flow, request)),
                 trace: traced.into_iter().map(|traced| traced.step).collect(),
             });
         }

@@ -17,7 +17,7 @@ use regex_syntax::hir::{Hir, Look};
 
 pub(crate) use automaton::Automaton;
 use lazy::Lazy;
-pub(crate) use shape::{Shape, is_separator};
+pub(crate) use shape::{Open, Shape, is_separator};
 
 /// The most bytes an expression's program may take: what a rule may cost is fixed before it is loaded.
 pub const SIZE_LIMIT: usize = 256 * 1024;

@@ -353,6 +353,22 @@ impl World {
         self.workloads.get(name)
     }
 
+    /// Whether something else exists in another world, but for CIDR groups and for how paths are read.
+    pub fn differs(&self, other: &Self) -> bool {
+        let Self { workloads, namespaces, nodes, services, backends, cidr_groups: _, api_servers } = self;
+        let unread = |workload: &Workload| Workload { profiles: Vec::new(), ..workload.clone() };
+        workloads.len() != other.workloads.len()
+            || workloads
+                .values()
+                .zip(other.workloads.values())
+                .any(|(own, their)| unread(own) != unread(their))
+            || *namespaces != other.namespaces
+            || *nodes != other.nodes
+            || *services != other.services
+            || *backends != other.backends
+            || *api_servers != other.api_servers
+    }
+
     /// The labels of a workload's identity: its own, its namespace's and what it runs as.
     pub fn identity_labels(&self, workload: &Workload) -> LabelSet {
         let namespace = &workload.name.namespace;

@@ -107,8 +107,16 @@ const PATHS: &[&str] = &[
     "(/a/b|/a/c).*",
     "/service-17/v[0-9]/items",
 ];
-const HOSTS: &[&str] =
-    &["a.example", "a\\.example", "b\\.example(:[0-9]+)?", ".*\\.example", "a|b", "[a-z]+"];
+const HOSTS: &[&str] = &[
+    "a.example",
+    "a\\.example",
+    "b\\.example(:[0-9]+)?",
+    ".*\\.example",
+    "a|b",
+    "[a-z]+",
+    "a.*b",
+    ".*-example",
+];
 const HEADERS: &[(&str, Option<&str>)] =
     &[("X-Role", Some("admin")), ("x-role", None), ("X-Role", Some("user")), ("Other", None)];
 
@@ -231,8 +239,15 @@ type Asked = (u32, u16, Option<&'static [u8]>, Option<Vec<u8>>, Option<&'static 
 fn asked() -> impl Strategy<Value = Asked> {
     let method: Vec<Option<&'static [u8]>> =
         vec![None, Some(b"GET"), Some(b"GET"), Some(b"HEAD"), Some(b"POST"), Some(b"PUT"), Some(b"odd\xff")];
-    let host: Vec<Option<&'static [u8]>> =
-        vec![None, Some(b"a.example"), Some(b"a-example"), Some(b"b.example:80"), Some(b"a"), Some(b"zz")];
+    let host: Vec<Option<&'static [u8]>> = vec![
+        None,
+        Some(b"a.example"),
+        Some(b"a-example"),
+        Some(b"b.example:80"),
+        Some(b"a"),
+        Some(b"zz"),
+        Some(b"a.a.example.b"),
+    ];
     let headers = proptest::collection::vec((0..3_usize, 0..3_usize), 0..3);
     let path = proptest::option::weighted(0.9, path());
     (1..7_u32, 0..9_u16, select(method), path, select(host), headers)
@@ -343,6 +358,92 @@ proptest! {
             prop_assert_eq!(found.rule(), said.rule(), "{:?}", asked);
         }
     }
+}
+
+/// Expressions for hosts: of whole ones, of all below a domain, of a few domains.
+fn host_expression() -> impl Strategy<Value = String> {
+    let tenant = (0..60_u32, select(vec!["", "-eu", "-us"]))
+        .prop_map(|(tenant, region)| format!("tenant{tenant}{region}"));
+    let domain = select(vec!["example\\.com", "example\\.org", "internal", "com|org", ".*"]);
+    let form = select(vec![
+        r".*\.T\.(D)",
+        r"T\.(D)",
+        r"[a-z]+\.T\.(D)(:[0-9]+)?",
+        r".*(\.T|-T)\.(D)",
+        r"(a|b)\.T\.(D)",
+        r".*T.*",
+        r"[^.]*\.(D)",
+    ]);
+    (tenant, domain, form).prop_map(|(tenant, domain, form)| form.replace('T', &tenant).replace('D', domain))
+}
+
+fn host() -> impl Strategy<Value = String> {
+    let pieces = select(vec![
+        "a",
+        "b",
+        ".",
+        "-",
+        "tenant1",
+        "tenant7-eu",
+        "tenant42",
+        ".example.com",
+        ".internal",
+        ":80",
+    ]);
+    let tenant = (select(vec!["a", "b", "app", "x-y"]), 0..60_u32, select(vec!["", "-eu", "-us"]))
+        .prop_flat_map(|(name, tenant, region)| {
+            let domain = select(vec!["example.com", "example.org", "internal", "com", "com:80", "else"]);
+            domain.prop_map(move |domain| format!("{name}.tenant{tenant}{region}.{domain}"))
+        });
+    prop_oneof![3 => tenant, 1 => proptest::collection::vec(pieces, 0..6).prop_map(|pieces| pieces.concat())]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    /// Rules that the path does not tell apart are by their hosts.
+    #[test]
+    fn no_match_of_any_host_is_lost(
+        rules in proptest::collection::vec((host_expression(), select(vec![None, Some("/a"), Some("/.*")])), 1..200),
+        hosts in proptest::collection::vec(host(), 1..20)
+    ) {
+        let parse = |source: &str| Some(Pattern::parse(source).unwrap());
+        let rule = |(host, path): &(String, Option<&str>)| HttpMatch {
+            host: parse(host),
+            path: path.and_then(parse),
+            ..HttpMatch::default()
+        };
+        let policy = port_80(rules.iter().map(rule).collect());
+        let set = set(&policy);
+        for host in hosts {
+            let request = Request { path: Some(b"/a"), authority: Some(host.as_bytes()), ..Request::default() };
+            let (found, said) = both(&set, &policy, (1, 80), &request);
+            prop_assert_eq!((found.verdict, found.rule()), (said.verdict, said.rule()), "{:?}", host);
+        }
+    }
+}
+
+#[test]
+fn hosts_below_many_domains_are_told_apart() {
+    let host = |tenant: usize| Some(Pattern::parse(&format!(r".*\.tenant{tenant}\.example\.com")).unwrap());
+    let rule = |tenant| HttpMatch {
+        host: host(tenant),
+        path: Some(Pattern::parse("/api/.*").unwrap()),
+        ..HttpMatch::default()
+    };
+    let many = 8 * usize::try_from(MOST_CANDIDATES).unwrap();
+    let policy = port_80((0..many).map(rule).collect());
+    let set = set(&policy);
+    let asked = |host: &str| {
+        let request =
+            Request { path: Some(b"/api/x"), authority: Some(host.as_bytes()), ..Request::default() };
+        let decision = set.request(&connection(1, 80), &request).decision;
+        (decision.verdict, decision.rule().map(|rule| rule.as_str().to_owned()))
+    };
+    assert_eq!(asked("a.tenant7000.example.com"), (Verdict::Allow, Some("7000".to_owned())));
+    assert_eq!(asked("a.tenant.example.com"), (Verdict::Deny, None));
+    // Going through a long host counts as well.
+    assert_eq!(asked(&"a.tenant7000.example.com".repeat(40_000)), (Verdict::Deny, None));
 }
 
 fn port_80(rules: Vec<HttpMatch>) -> DirectionPolicy {

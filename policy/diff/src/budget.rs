@@ -46,6 +46,9 @@ pub enum Open {
         "the rules differ, as far as was found only for paths that servers read in several ways, such as {0}"
     )]
     Ambiguous(String),
+    /// What tells them apart is how paths are read, and no path was found that shows it.
+    #[error("paths are read in another way; whether that matters is not known, for paths such as {0}")]
+    Read(String),
     /// The core's decision does not confirm a difference.
     #[error("a difference was found that no decision confirms")]
     Unconfirmed,

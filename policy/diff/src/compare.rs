@@ -1,7 +1,6 @@
 //! The comparison: everyone with everyone, and what changes between them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use postern_policy_core::identity::{Identity, IdentityId, Who};
 use postern_policy_core::policy::{Direction, Policy};
@@ -13,8 +12,8 @@ use crate::profile::Versions;
 use crate::report::{Between, Change, End, Report, Undecided};
 use crate::said;
 
-/// One set of policies, and the world as it is with them: the inventory and the CIDR groups that stand beside
-/// the policies.
+/// One set of policies, and the world as it is with them: the inventory, the CIDR groups that stand beside
+/// the policies, and the path profiles of its workloads.
 #[derive(Debug, Clone, Copy)]
 pub struct Side<'a> {
     /// The policies.
@@ -29,8 +28,10 @@ pub enum DiffError {
     /// The inventory contradicts itself.
     #[error(transparent)]
     World(#[from] WorldError),
-    /// The worlds differ in more than CIDR groups.
-    #[error("the two sides have different workloads, nodes or addresses: compare them within one inventory")]
+    /// The worlds differ in more than CIDR groups and path profiles.
+    #[error(
+        "something else exists on the two sides: compare them within one inventory, which may differ in path profiles alone"
+    )]
     Inventory,
 }
 
@@ -73,13 +74,7 @@ fn identities(sides: &Versions<Side<'_>>) -> Result<Identities, DiffError> {
     let policies: Vec<Policy> = sides.iter().flat_map(|side| side.policies).cloned().collect();
     let [old, new] = sides.each_ref().map(|side| side.world.identities(&policies));
     let (old, new) = (old?, new?);
-    let kept = |identities: &Identities| -> BTreeSet<Who> {
-        let all = identities.iter().map(|identity| identity.who);
-        all.filter(|who| !matches!(who, Who::Cidr(_))).collect()
-    };
-    let owners =
-        |identities: &Identities| -> BTreeMap<IpAddr, IdentityId> { identities.addresses().collect() };
-    if kept(&old) != kept(&new) || owners(&old) != owners(&new) {
+    if sides[0].world.differs(sides[1].world) {
         return Err(DiffError::Inventory);
     }
     let prefixes: BTreeSet<Who> = old

@@ -1,5 +1,6 @@
 //! Confirmation: whether the core, asked about a request, says what the automata say.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use postern_policy_core::decide::Verdict;
@@ -7,27 +8,34 @@ use postern_policy_core::endpoint::{Action, DirectionPolicy, Flow, Peers, Ports,
 use postern_policy_core::http::{HeaderMatch, HttpMatch, HttpMatcher, HttpRule};
 use postern_policy_core::identity::IdentityId;
 use postern_policy_core::policy::RuleId;
-use postern_policy_core::port::Protocol;
+use postern_policy_core::port::{PortRange, Protocol, ProtocolMatch};
 
-use crate::allowed::{Allowed, Matched};
+use crate::allowed::{Allowances, Allowed, AllowedId, Matched};
 use crate::automata::Automata;
 use crate::witness::Sample;
 
 /// An allowance as a policy that the core decides by.
-pub(crate) fn policy(allowed: &Allowed, automata: &Automata) -> DirectionPolicy {
+pub(crate) fn policy(allowances: &Allowances, id: AllowedId, automata: &Automata) -> DirectionPolicy {
     let rule = |action| {
         let (id, peers, ports) = (RuleId::new("diff"), Peers::Any, Ports::All);
         Arc::new(Rule { id, tier: Tier::Normal, peers, ports, action })
     };
-    let rules = match allowed {
-        Allowed::Nothing => Vec::new(),
-        Allowed::Everything => vec![rule(Action::Allow)],
-        Allowed::Requests(requests) => {
-            let http: Arc<[HttpRule]> = requests.iter().map(|matched| http(matched, automata)).collect();
-            vec![rule(Action::Http(http))]
-        }
+    let of = |requests: &BTreeSet<Matched>| -> Arc<Rule> {
+        let http: Arc<[HttpRule]> = requests.iter().map(|matched| http(matched, automata)).collect();
+        rule(Action::Http(http))
     };
-    DirectionPolicy { default_deny: true, rules, ..DirectionPolicy::default() }
+    let read = allowances.read(id);
+    let beside = read.and_then(|read| read.beside.as_ref());
+    let rules = match (allowances.get(id), read, beside) {
+        (Allowed::Nothing, ..) => Vec::new(),
+        (Allowed::Everything, None, _) => vec![rule(Action::Allow)],
+        (Allowed::Everything, Some(_), Some(beside)) => vec![of(beside)],
+        (Allowed::Everything, Some(_), None) => vec![of(&BTreeSet::new()), rule(Action::Allow)],
+        (Allowed::Requests(requests), ..) => vec![of(requests)],
+    };
+    let every = PortRange { protocol: ProtocolMatch::Any, first: 0, last: u16::MAX };
+    let profiles = read.map(|read| (every, read.profile)).into_iter().collect();
+    DirectionPolicy { default_deny: beside.is_none(), rules, profiles }
 }
 
 fn http(matched: &Matched, automata: &Automata) -> HttpRule {

@@ -91,7 +91,7 @@ fn about(policy: &DirectionPolicy, peer: IdentityId) -> DirectionPolicy {
     }
 }
 
-/// The ports of a protocol, cut wherever a rule of either version begins or ends.
+/// The ports of a protocol, cut wherever a rule or a path profile of either version begins or ends.
 fn segments(
     versions: &Versions<DirectionPolicy>,
     protocol: Protocol,
@@ -103,7 +103,8 @@ fn segments(
         Ports::All => [].as_slice(),
         Ports::Only(ranges) => ranges.as_slice(),
     });
-    for range in ranges.filter(|range| range.protocol.means(protocol)) {
+    let profiles = versions.iter().flat_map(|policy| &policy.profiles).map(|(range, _)| range);
+    for range in ranges.chain(profiles).filter(|range| range.protocol.means(protocol)) {
         let borders = [Some(range.first), range.last.checked_add(1)];
         starts.extend(borders.into_iter().flatten().filter(|start| (all.first..=all.last).contains(start)));
     }
@@ -112,7 +113,7 @@ fn segments(
         let flow = Flow { peer: IdentityId::WORLD, protocol, port: start };
         let allowed = versions
             .each_ref()
-            .map(|policy| questions.allowances.number(&policy.allowance(&flow), &mut questions.automata));
+            .map(|policy| questions.allowances.number(policy, &flow, &mut questions.automata));
         match segments.last_mut() {
             Some(last) if last.allowed == allowed => {}
             _ => {

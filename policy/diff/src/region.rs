@@ -52,6 +52,18 @@ impl Values {
         self.present = Present::Only(has.then(|| wanted.clone()).into_iter().collect());
     }
 
+    /// The values that are in both.
+    fn and(&self, other: &Self) -> Self {
+        let present = match (&self.present, &other.present) {
+            (Present::Only(one), Present::Only(two)) => Present::Only(one & two),
+            (Present::AllBut(one), Present::AllBut(two)) => Present::AllBut(one | two),
+            (Present::Only(one), Present::AllBut(two)) | (Present::AllBut(two), Present::Only(one)) => {
+                Present::Only(one - two)
+            }
+        };
+        Self { absent: self.absent && other.absent, present }
+    }
+
     fn exclude(&mut self, unwanted: Option<&Vec<u8>>) {
         let Some(unwanted) = unwanted else {
             self.present = Present::Only(BTreeSet::new());
@@ -85,6 +97,24 @@ impl Region {
             region.narrow(rule);
         }
         region
+    }
+
+    /// Every request with such a path.
+    pub(crate) fn of_paths(path: PatternId) -> Self {
+        Self::of(&[&Matched { path: Some(path), ..Matched::default() }])
+    }
+
+    /// What this has in common with another one that comes of [`of`](Self::of).
+    pub(crate) fn within(&self, other: &Self) -> Self {
+        let mut common = self.clone();
+        common.path.all.extend(&other.path.all);
+        common.method.all.extend(&other.method.all);
+        common.host.all.extend(&other.host.all);
+        for (name, values) in &other.headers {
+            let own = common.headers.entry(name.clone()).or_default();
+            *own = own.and(values);
+        }
+        common
     }
 
     fn narrow(&mut self, rule: &Matched) {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use postern_policy_core::path::Profile;
 use postern_policy_core::policy::{Direction, RuleId};
 use postern_policy_core::port::Protocol;
 use postern_policy_core::world::WorkloadName;
@@ -185,6 +186,8 @@ pub struct Said {
     pub direction: Direction,
     /// Whether it lets it pass.
     pub passes: bool,
+    /// How it reads the paths of requests to this port, where it looks at them.
+    pub profile: Option<Profile>,
     /// The rule that decided, where one did.
     pub rule: Option<RuleId>,
     /// Why, in words.

@@ -62,7 +62,10 @@ fn said(policy: &DirectionPolicy, direction: Direction, flow: &Flow, sample: Opt
         }
         None => (policy.connection(flow), passes_without_http(policy, flow)),
     };
-    Said { direction, passes, rule: decision.rule().cloned(), why: why(&decision, passes, request.as_ref()) }
+    let is_read = request.is_some() && policy.connection(flow).verdict == Verdict::Redirect;
+    let profile = is_read.then(|| policy.profile(flow.protocol, flow.port));
+    let why = why(&decision, passes, request.as_ref());
+    Said { direction, passes, profile, rule: decision.rule().cloned(), why }
 }
 
 fn why(decision: &Decision<'_>, passes: bool, request: Option<&Request<'_>>) -> String {

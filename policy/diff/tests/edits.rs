@@ -24,9 +24,19 @@ fn file(text: &str) -> SourceFile {
 }
 
 fn compare(old: &str, new: &str) -> Report {
-    let inventory = load_inventory(&[file(INVENTORY)]);
-    assert!(!inventory.has_errors(), "{:?}", inventory.diagnostics);
-    let sides = [old, new].map(|text| {
+    compare_read((old, ""), (new, ""))
+}
+
+/// The same, with the path profiles of `api` on each side.
+fn compare_read(old: (&str, &str), new: (&str, &str)) -> Report {
+    let sides = [old, new].map(|(text, profiles)| {
+        let annotation = format!("name: api, annotations: {{postern.dev/path-profile: '{profiles}'}}");
+        let inventory = match profiles {
+            "" => INVENTORY.to_owned(),
+            _ => INVENTORY.replace("name: api", &annotation),
+        };
+        let inventory = load_inventory(&[file(&inventory)]);
+        assert!(inventory.diagnostics.is_empty(), "{:?}", inventory.diagnostics);
         let loaded = load_policies(&[file(text)]);
         assert!(!loaded.has_errors(), "{text}\n{:?}", loaded.diagnostics);
         let mut world = inventory.world.clone();
@@ -245,4 +255,102 @@ fn what_costs_too_much_is_undecided() {
     };
     let report = compare(&http(&rules(10)), &http(&rules(10).replace(".*'}", "[^q]*.*'}")));
     assert!(!report.undecided.is_empty() || report.is_unchanged(), "{report:#?}");
+}
+
+/// What a change of the path profiles of `api` changes, with the same rules on both sides.
+fn check_read(rules: &str, old: &str, new: &str, expected: &[&str]) {
+    let policy = http(rules);
+    let report = compare_read((&policy, old), (&policy, new));
+    assert_eq!(lines(&report), expected, "{rules} {old} {new}\n{report:#?}");
+    for change in &report.changes {
+        let profiles = |said: &[postern_policy_diff::report::Said]| said.last().unwrap().profile;
+        assert_ne!(profiles(&change.witness.old), profiles(&change.witness.new), "{change:#?}");
+    }
+    let back = compare_read((&policy, new), (&policy, old));
+    let turned: Vec<String> = expected.iter().map(|line| line.replacen('+', "-", 1)).collect();
+    assert_eq!(lines(&back), turned, "{rules} {new} {old}\n{back:#?}");
+}
+
+#[test]
+fn a_change_of_a_path_profile_is_shown_by_a_path_that_is_read_in_several_ways() {
+    for (rules, old, new, expected) in [
+        ("[{path: '/api/.*'}]", "", "80=envoy", "/api/..;"),
+        ("[{path: '/api/.*'}]", "", "80=raw", "/api/..;"),
+        ("[{path: '/api/.*'}]", "80=envoy", "80=raw", "/api/.."),
+        ("[{path: '/users/[^/]+/cart'}]", "", "80-90=envoy", "/users/..;/cart"),
+        ("[{path: '/users/[^/]+'}]", "80=strict", "80=raw", "/users/..;"),
+        // Whoever asks for no path refuses a target that names a host, but where paths are not read at all.
+        ("[{method: GET}]", "", "80=raw", "a://a"),
+    ] {
+        let expected = format!("+ shop/web > shop/api TCP 80 GET {expected}");
+        check_read(rules, old, new, &[&expected]);
+    }
+}
+
+#[test]
+fn a_path_profile_changes_nothing_where_every_path_that_matches_has_one_reading() {
+    for rules in [
+        "[{path: /public}]",
+        "[{path: '/v[0-9]+/[a-z]+', method: GET}, {path: /a/b}]",
+        // Text in another alphabet, and what is encoded in a query.
+        "[{path: '/%e4%b8%ad'}, {path: '/a\\?next=//b/%2e%2e'}]",
+        "[]",
+    ] {
+        for (old, new) in [("", "80=envoy"), ("80=envoy", "80=raw"), ("", "80=raw")] {
+            check_read(rules, old, new, &[]);
+        }
+    }
+    // Nor where no rule asks for a path, unless targets in absolute form are refused.
+    check_read("[{method: GET}]", "", "80=envoy", &[]);
+    // Nor on a port that nobody looks into, or of which no rule speaks.
+    check_read("[{path: '/.*'}]", "", "81=raw", &[]);
+    for policy in [ingress("[{fromEndpoints: [{}]}]"), ingress("[{}]")] {
+        let report = compare_read((&policy, ""), (&policy, "80=raw"));
+        assert!(report.is_unchanged(), "{policy} {report:#?}");
+    }
+}
+
+#[test]
+fn rules_and_profiles_that_change_together_are_told_apart() {
+    let (old, new) = (http("[{path: '/a/.*'}]"), http("[{path: '/.*'}]"));
+    let report = compare_read((&old, ""), (&new, "80=raw"));
+    assert_eq!(
+        lines(&report),
+        ["+ shop/web > shop/api TCP 80 GET /", "+ shop/web > shop/api TCP 80 GET /..;"],
+        "{report:#?}"
+    );
+    // What the rules no longer match is lost, though its paths are read less strictly.
+    let report = compare_read((&new, ""), (&old, "80=raw"));
+    assert_eq!(
+        lines(&report),
+        ["+ shop/web > shop/api TCP 80 GET /a/%c0", "- shop/web > shop/api TCP 80 GET /"],
+        "{report:#?}"
+    );
+}
+
+#[test]
+fn a_port_that_comes_to_be_looked_into_refuses_targets_that_name_a_host() {
+    let item = |http: &str| {
+        format!(
+            "[{{toPorts: [{{ports: [{{port: '80', protocol: TCP}}]}}]}}, {{toPorts: [{{ports: [{{port: '80', protocol: TCP}}], rules: {{http: {http}}}}}]}}]"
+        )
+    };
+    let plain = ingress("[{toPorts: [{ports: [{port: '80', protocol: TCP}]}]}]");
+    let report = compare(&plain, &ingress(&item("[{path: /a}]")));
+    let all = "bank/job,shop/web,world (IPv4)";
+    assert_eq!(lines(&report), [format!("- {all} > shop/api TCP 80 GET a://a")], "{report:#?}");
+    // Which rules there are is all the same.
+    check(&ingress(&item("[{path: /a}]")), &ingress(&item("[{path: '/.*'}, {method: PUT}]")), &[]);
+    // Nobody looks into it with `raw`.
+    let report = compare_read((&plain, "80=raw"), (&ingress(&item("[{path: /a}]")), "80=raw"));
+    assert!(report.is_unchanged(), "{report:#?}");
+}
+
+#[test]
+fn a_rule_for_paths_that_have_several_readings_only_allows_nothing() {
+    // Paths that end in a dot are read without it.
+    let report = compare(&http("[{path: /a}]"), &http("[{path: /a}, {path: '/b\\.'}]"));
+    assert!(report.changes.is_empty(), "{report:#?}");
+    assert_eq!(report.undecided.len(), 1, "{report:#?}");
+    assert!(report.undecided[0].why.to_string().contains("such as /b."), "{report:#?}");
 }

@@ -92,6 +92,42 @@ fn audited_policies_are_compared_as_if_enforced() {
 }
 
 #[test]
+fn path_profiles_are_compared_with_the_inventory_as_it_was() {
+    let (_policy, broad) = edited("path: /public", "path: /public/.*");
+    let text = fs::read_to_string(INVENTORY).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let written = |name: &str, text: &str| {
+        let file = dir.path().join(name);
+        fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let annotated = "name: app1, annotations: {postern.dev/path-profile: '80=envoy'}";
+    let read = written("read.yaml", &text.replacen("name: app1", annotated, 1));
+    let base = ["diff", &broad, &broad, "--old-inventory", INVENTORY, "--inventory", &read];
+    let ran = run(1, &base);
+    contains(
+        &ran.stdout,
+        &[
+            "+ default/app2 → default/app1  TCP 80: GET /public/..;\n",
+            "was ingress, paths read as strict: ambiguous path: servers may read it as ",
+            "now ingress, paths read as envoy: allowed by ",
+        ],
+    );
+    let json: Value = serde_json::from_str(&run(1, &[&base[..], &["-o", "json"]].concat()).stdout).unwrap();
+    let witness = &json["changes"][0]["witness"];
+    assert_eq!(
+        (&witness["old"][1]["profile"], &witness["new"][1]["profile"]),
+        (&"strict".into(), &"envoy".into())
+    );
+    // Where every path that matches has one reading, nothing changes.
+    let plain = ["diff", POLICY_V2, POLICY_V2, "--old-inventory", INVENTORY, "--inventory", &read];
+    contains(&run(0, &plain).stdout, &["no change: "]);
+    let other = written("other.yaml", &text.replacen("app2", "app9", 1));
+    let ran = run(3, &["diff", &broad, &broad, "--old-inventory", &other, "--inventory", INVENTORY]);
+    contains(&ran.stderr, &["something else exists on the two sides"]);
+}
+
+#[test]
 fn what_cannot_be_compared() {
     let (_dir, bad) = edited("path: /public", "pth: /public");
     for (code, args, message) in [

@@ -1,5 +1,5 @@
 //! What a decision costs, by the number and the kind of rules. `cargo bench -p postern-policy-core --bench matcher`
-//! runs it; `--output json` prints it for programs, `--rules N` measures one number.
+//! runs it; `--output json` prints it for programs, `--rules N` measures one number, `--shape NAME` one kind.
 #![allow(clippy::expect_used, reason = "a benchmark fails by panicking")]
 #![allow(clippy::print_stdout, reason = "the result is what it prints")]
 
@@ -60,6 +60,7 @@ fn main() {
     };
     let figures: Vec<Figures> = Shape::ALL
         .into_iter()
+        .filter(|shape| after("--shape").is_none_or(|name| name == shape.name()))
         .flat_map(|shape| sizes.iter().map(move |rules| measure(shape, *rules)))
         .collect();
     match after("--output").map(String::as_str) {
@@ -69,7 +70,7 @@ fn main() {
 }
 
 fn measure(shape: Shape, rules: usize) -> Figures {
-    let sources: Vec<String> = (0..rules).map(|index| shape.rule(index)).collect();
+    let sources: Vec<Source> = (0..rules).map(|index| (shape.rule(index), shape.host(index))).collect();
     let before = ALLOCATED.load(Ordering::Relaxed);
     let start = Instant::now();
     let set = set(&sources);
@@ -77,15 +78,18 @@ fn measure(shape: Shape, rules: usize) -> Figures {
     let memory = ALLOCATED.load(Ordering::Relaxed).saturating_sub(before);
     // Which rule is asked for jumps about, as it would for a cache.
     let rule = |request: usize| request * 7919 % rules;
-    let cold: Vec<String> = (0..REQUESTS).map(|request| shape.hit(rule(request), request)).collect();
-    let mut colds: Vec<f64> = cold.iter().map(|path| time(&set, path, Verdict::Allow)).collect();
+    let sent = |request: usize, path: String| (path, shape.authority(rule(request)));
+    let cold: Vec<Sent> =
+        (0..REQUESTS).map(|request| sent(request, shape.hit(rule(request), request))).collect();
+    let mut colds: Vec<f64> = cold.iter().map(|it| time(&set, it, Verdict::Allow)).collect();
     // Warm: every expression that is asked for has been compiled, and the paths are new once more.
-    let hits: Vec<String> =
-        (0..REQUESTS).map(|request| shape.hit(rule(request), request + REQUESTS)).collect();
-    let misses: Vec<String> = (0..REQUESTS).map(|request| shape.miss(rule(request), request)).collect();
+    let hits: Vec<Sent> =
+        (0..REQUESTS).map(|request| sent(request, shape.hit(rule(request), request + REQUESTS))).collect();
+    let misses: Vec<Sent> =
+        (0..REQUESTS).map(|request| sent(request, shape.miss(rule(request), request))).collect();
     let worst = (0..20).map(|variant| {
-        let path = shape.worst(rules, variant * 997);
-        (0..5).map(|_| time(&set, &path, Verdict::Redirect)).fold(f64::MAX, f64::min)
+        let sent = (shape.worst(rules, variant * 997), shape.worst_authority(rules));
+        (0..5).map(|_| time(&set, &sent, Verdict::Redirect)).fold(f64::MAX, f64::min)
     });
     Figures {
         shape: shape.name(),
@@ -99,29 +103,34 @@ fn measure(shape: Shape, rules: usize) -> Figures {
     }
 }
 
-fn rounds(set: &PolicySet, paths: &[String]) -> f64 {
+/// The path and the host that a rule asks for.
+type Source = (String, Option<String>);
+/// Those of a request.
+type Sent = (String, String);
+
+fn rounds(set: &PolicySet, requests: &[Sent]) -> f64 {
     let connection = connection();
-    let batch = |paths: &[String]| {
+    let batch = |requests: &[Sent]| {
         let start = Instant::now();
-        for path in paths {
-            let judged = set.request(&connection, &request(black_box(path)));
+        for sent in requests {
+            let judged = set.request(&connection, &request(black_box(sent)));
             let _ = black_box(judged);
         }
-        start.elapsed().as_secs_f64() * 1e9 / to_float(paths.len())
+        start.elapsed().as_secs_f64() * 1e9 / to_float(requests.len())
     };
-    let mut batches: Vec<f64> = (0..ROUNDS).flat_map(|_| paths.chunks(BATCH).map(batch)).collect();
+    let mut batches: Vec<f64> = (0..ROUNDS).flat_map(|_| requests.chunks(BATCH).map(batch)).collect();
     median(&mut batches)
 }
 
 /// One request; the verdict is checked unless it does not matter.
-fn time(set: &PolicySet, path: &str, expected: Verdict) -> f64 {
+fn time(set: &PolicySet, sent: &Sent, expected: Verdict) -> f64 {
     let connection = connection();
     let start = Instant::now();
-    let judged = set.request(&connection, &request(path));
+    let judged = set.request(&connection, &request(sent));
     let took = start.elapsed().as_secs_f64() * 1e9;
     assert!(
         expected == Verdict::Redirect || judged.decision.verdict == expected,
-        "{path}: {:?}",
+        "{sent:?}: {:?}",
         judged.decision
     );
     took
@@ -132,11 +141,11 @@ fn median(values: &mut [f64]) -> f64 {
     *values.get(values.len() / 2).expect("there are values")
 }
 
-fn request(path: &str) -> Request<'_> {
+fn request((path, host): &Sent) -> Request<'_> {
     Request {
         method: Some(b"GET"),
         path: Some(path.as_bytes()),
-        authority: Some(b"app.example"),
+        authority: Some(host.as_bytes()),
         ..Request::default()
     }
 }
@@ -149,13 +158,14 @@ fn connection() -> Connection {
     }
 }
 
-fn set(sources: &[String]) -> PolicySet {
+fn set(sources: &[Source]) -> PolicySet {
     let method = Pattern::parse("GET").expect("a method");
-    let http = |(index, source): (usize, &String)| HttpRule {
+    let http = |(index, (path, host)): (usize, &Source)| HttpRule {
         id: RuleId::new(format!("cnp/default/policy-{index}/ingress/0/ports/0/http/0")),
         matcher: HttpMatcher::Active(HttpMatch {
             method: Some(method.clone()),
-            path: Some(Pattern::parse(source).expect("a path")),
+            path: Some(Pattern::parse(path).expect("a path")),
+            host: host.as_ref().map(|host| Pattern::parse(host).expect("a host")),
             ..HttpMatch::default()
         }),
     };

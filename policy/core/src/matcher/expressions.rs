@@ -75,3 +75,28 @@ impl Expressions {
         sources + self.used.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    /// Without the text that they begin with, as rules have them.
+    #[test]
+    fn so_many_expressions_of_the_usual_kinds_are_kept() {
+        for (source, least) in [
+            ("[0-9]+/users/[^/]+/orders", 12_000),
+            ("[0-9]+/items/[a-z-]+/[^/]+/details", 10_000),
+            ("[0-9]+/items/[a-z0-9-]+/details", 10_000),
+            ("[0-9]+/items/.*", 13_000),
+            ("(v1|v2)/[^/]+/[a-z-]+/.*/details", 10_000),
+            ("[0-9]+/[a-z]+/[^/]+/[^/]+/[a-z]+", 14_000),
+            (".*/svc000007-[a-z]+/.*/details", 9_000),
+            (r".*\.tenant000007\.example\.com", 40_000),
+        ] {
+            let size = Automaton::compile(source).unwrap().memory();
+            println!("{source}: {size} bytes, {} fit", BUDGET / size);
+            assert!(BUDGET / size >= least, "{source}: {size} bytes, {} fit", BUDGET / size);
+        }
+    }
+}

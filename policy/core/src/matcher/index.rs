@@ -57,12 +57,13 @@ impl Index {
                 }
             }
         }
-        let node = |entries: Vec<u32>| (!entries.is_empty()).then(|| Node::new(entries, facts));
+        let shared = |entries: Vec<u32>| Node::new(entries, facts);
+        let node = |entries: Vec<u32>| (!entries.is_empty()).then(|| shared(entries));
         Self {
-            exact: group(exact, facts),
-            starts: group(starts, facts),
+            exact: group(exact, &shared),
+            starts: group(starts, &shared),
             depths,
-            windows: Windows::new(&windows, facts),
+            windows: Windows::new(&windows, &shared),
             pathless: node(pathless),
             others: node(others),
         }
@@ -97,13 +98,13 @@ impl Index {
 }
 
 /// Puts entries with the same key into one node.
-pub(super) fn group(mut entries: Vec<(u64, u32)>, facts: &[Facts<'_>]) -> Table<Node> {
+pub(super) fn group(mut entries: Vec<(u64, u32)>, node: &impl Fn(Vec<u32>) -> Node) -> Table<Node> {
     entries.sort_unstable();
     entries.dedup();
     let mut table = Table::with_capacity_and_hasher(entries.len(), Default::default());
     for same in entries.chunk_by(|left, right| left.0 == right.0) {
         if let Some((key, _)) = same.first() {
-            table.insert(*key, Node::new(same.iter().map(|(_, entry)| *entry).collect(), facts));
+            table.insert(*key, node(same.iter().map(|(_, entry)| *entry).collect()));
         }
     }
     table.shrink_to_fit();

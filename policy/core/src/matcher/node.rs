@@ -3,8 +3,9 @@
 use super::entry::Method;
 use super::hash::{Table, hash, index};
 use super::search::Search;
+use super::windows::{Counts, Window, Windows};
 use crate::http::HttpMatch;
-use crate::pattern::{Pattern, Shape};
+use crate::pattern::{Open, Pattern, Shape};
 
 /// How many candidates are simply gone through.
 const FEW: usize = 16;
@@ -24,6 +25,8 @@ pub(super) enum Node {
 pub(super) struct Split {
     by: By,
     buckets: Table<Node>,
+    /// For [`By::Inside`].
+    inside: Option<Box<Windows>>,
     /// For [`By::Host`]: which lengths of prefixes there are, a bit each.
     lengths: u32,
     /// Those that match whatever the field is, or by an expression.
@@ -33,14 +36,17 @@ pub(super) struct Split {
 /// A field that entries are told apart by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum By {
+    /// A host, or how it begins.
     Host,
     Header,
     Peers,
     Method,
+    /// A literal that the host contains.
+    Inside,
 }
 
 impl By {
-    const ALL: [Self; 4] = [Self::Host, Self::Header, Self::Peers, Self::Method];
+    const ALL: [Self; 5] = [Self::Host, Self::Header, Self::Peers, Self::Method, Self::Inside];
 }
 
 /// What is looked at to tell entries apart.
@@ -63,16 +69,27 @@ impl Node {
         if entries.len() <= FEW {
             return Self::Many(entries.into());
         }
-        let ways = fields.iter().map(|by| Way::new(*by, &entries, facts));
-        let best = ways.min_by_key(Way::most).filter(|way| way.most() <= entries.len() / 4 * 3);
+        let mut best: Option<Way> = None;
+        for by in fields {
+            // Going through hosts takes longest, here and in a search.
+            if *by == By::Inside && best.as_ref().is_some_and(|best| best.most() <= FEW) {
+                continue;
+            }
+            best = best.into_iter().chain([Way::new(*by, &entries, facts)]).min_by_key(Way::most);
+        }
+        let best = best.filter(|way| way.most() <= entries.len() / 4 * 3);
         let Some(way) = best else { return Self::Many(entries.into()) };
         let left: Vec<By> = fields.iter().filter(|field| **field != way.by).copied().collect();
         let deeper = |entries: Vec<u32>| Self::split(entries, facts, &left);
         Self::Split(Box::new(Split {
             by: way.by,
             lengths: way.lengths,
+            inside: (way.by == By::Inside).then(|| Box::new(Windows::new(&way.windows, &deeper))),
             rest: (!way.rest.is_empty()).then(|| deeper(way.rest)),
-            buckets: way.buckets.into_iter().map(|(key, entries)| (key, deeper(entries))).collect(),
+            buckets: match way.by {
+                By::Inside => Table::default(),
+                _ => way.buckets.into_iter().map(|(key, entries)| (key, deeper(entries))).collect(),
+            },
         }))
     }
 
@@ -99,7 +116,8 @@ impl Node {
             Self::Many(entries) => size_of_val(&**entries),
             Self::Split(split) => {
                 let deeper = split.buckets.values().chain(&split.rest).map(Self::memory).sum::<usize>();
-                size_of::<Split>() + split.buckets.capacity() * (size_of::<Self>() + 9) + deeper
+                let inside = split.inside.as_ref().map_or(0, |it| size_of::<Windows>() + it.memory());
+                inside + size_of::<Split>() + split.buckets.capacity() * (size_of::<Self>() + 9) + deeper
             }
         }
     }
@@ -135,6 +153,14 @@ impl Split {
                     }
                 }
             }
+            By::Inside => {
+                // Going through a host costs what verifying a candidate does: one path may lead to many nodes.
+                if let Some((host, inside)) = asked.request.authority.zip(self.inside.as_ref())
+                    && search.work.candidate(host.len())
+                {
+                    inside.search(host, search);
+                }
+            }
             By::Header => {
                 for (name, value) in &asked.request.headers {
                     let name = name_hash(name);
@@ -153,16 +179,27 @@ impl Split {
 struct Way {
     by: By,
     buckets: Table<Vec<u32>>,
+    /// For [`By::Inside`]: what leads to each bucket.
+    windows: Vec<(Window, u32)>,
     lengths: u32,
     rest: Vec<u32>,
 }
 
 impl Way {
     fn new(by: By, entries: &[u32], facts: &[Facts<'_>]) -> Self {
-        let mut way = Self { by, buckets: Table::default(), lengths: 0, rest: Vec::new() };
+        let (windows, rest) = (Vec::new(), Vec::new());
+        let mut way = Self { by, buckets: Table::default(), windows, lengths: 0, rest };
+        let mut counts = Counts::default();
+        if by == By::Inside {
+            let hosts = entries.iter().filter_map(|entry| facts.get(index(*entry))?.wanted.host.as_ref());
+            hosts.flat_map(literals).for_each(|literal| counts.add(literal));
+        }
         for entry in entries {
             let Some(facts) = facts.get(index(*entry)) else { continue };
-            let keys = way.keys(facts);
+            let keys = match (by, &facts.wanted.host) {
+                (By::Inside, Some(host)) => way.windows_of(*entry, host, &counts),
+                _ => way.keys(facts),
+            };
             if keys.is_empty() {
                 way.rest.push(*entry);
             }
@@ -190,6 +227,7 @@ impl Way {
                 Method::Any | Method::Expression(_) => Vec::new(),
             },
             By::Peers => facts.group.into_iter().map(u64::from).collect(),
+            By::Inside => Vec::new(),
             By::Host => facts.wanted.host.as_ref().map(|host| self.host_keys(host)).unwrap_or_default(),
             By::Header => {
                 let headers = &facts.wanted.headers;
@@ -219,6 +257,47 @@ impl Way {
             }
             Shape::Itself | Shape::Literal(_) => Vec::new(),
         }
+    }
+}
+
+impl Way {
+    /// The rarest window that each host has which an entry asks for; of those that have one of several texts, that
+    /// of each text.
+    fn windows_of(&mut self, entry: u32, host: &Pattern, counts: &Counts) -> Vec<u64> {
+        let rarest = |literals: &mut dyn Iterator<Item = &Box<[u8]>>| -> Option<Window> {
+            let found = literals.filter_map(|literal| counts.rarest(literal));
+            found.min_by_key(|(count, _)| *count).map(|(_, window)| window)
+        };
+        let each = |literals: &[Box<[u8]>]| -> Option<Vec<Window>> {
+            literals.iter().map(|literal| rarest(&mut std::iter::once(literal))).collect()
+        };
+        let windows = match (host.literal(), host.shape()) {
+            (Some(literal), _) => counts.rarest(literal).map(|(_, window)| vec![window]),
+            (None, Shape::Words(words)) => each(words),
+            (None, Shape::Open(open)) => match rarest(&mut all_of(open)) {
+                Some(window) => Some(vec![window]),
+                None => each(&open.one_of),
+            },
+            (None, Shape::Itself | Shape::Literal(_)) => None,
+        };
+        let windows = windows.unwrap_or_default();
+        self.windows.extend(windows.iter().map(|window| (*window, entry)));
+        windows.into_iter().map(|(_, key)| key).collect()
+    }
+}
+
+/// What each host that matches contains.
+fn all_of(open: &Open) -> impl Iterator<Item = &Box<[u8]>> {
+    [&open.prefix].into_iter().chain(&open.all_of)
+}
+
+/// Every literal of a host's expression.
+fn literals(host: &Pattern) -> Vec<&[u8]> {
+    match (host.literal(), host.shape()) {
+        (Some(literal), _) => vec![literal],
+        (None, Shape::Words(words)) => words.iter().map(|word| &**word).collect(),
+        (None, Shape::Open(open)) => all_of(open).chain(&open.one_of).map(|literal| &**literal).collect(),
+        (None, Shape::Itself | Shape::Literal(_)) => Vec::new(),
     }
 }
 

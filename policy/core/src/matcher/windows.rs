@@ -1,10 +1,10 @@
-//! Windows: which of many literals a path contains.
+//! Windows: which of many literals a path or a host contains.
 //!
 //! Of each literal, the eight (or four, or two) bytes that are the rarest among all of them are looked for at every
-//! place of the path: one hash and one bit a place, whatever the number of literals.
+//! place of the value: one hash and one bit a place, whatever the number of literals.
 
 use super::hash::{Table, hash};
-use super::node::{Facts, Node};
+use super::node::Node;
 use super::search::Search;
 
 /// How many bytes are looked for together.
@@ -49,6 +49,24 @@ impl Frequencies {
     }
 }
 
+/// Counts the windows of a few literals, exactly.
+#[derive(Default)]
+pub(super) struct Counts(Table<u32>);
+
+impl Counts {
+    pub(super) fn add(&mut self, literal: &[u8]) {
+        for (_, key) in windows_of(literal) {
+            *self.0.entry(key).or_default() += 1;
+        }
+    }
+
+    /// The rarest window of a literal, and how often it was counted.
+    pub(super) fn rarest(&self, literal: &[u8]) -> Option<(u32, Window)> {
+        let counted = |window: Window| (self.0.get(&window.1).copied().unwrap_or(0), window);
+        windows_of(literal).map(counted).min_by_key(|(count, _)| *count)
+    }
+}
+
 /// Those of the widest width that fits.
 fn windows_of(literal: &[u8]) -> impl Iterator<Item = Window> {
     let fitting = WIDTHS.iter().position(|width| *width <= literal.len());
@@ -76,12 +94,12 @@ fn slot(key: u64, size: usize) -> usize {
 
 impl Windows {
     /// Each window with an entry.
-    pub(super) fn new(windows: &[(Window, u32)], facts: &[Facts<'_>]) -> Self {
+    pub(super) fn new(windows: &[(Window, u32)], node: &impl Fn(Vec<u32>) -> Node) -> Self {
         let mut all = Self::default();
         for (place, width) in all.widths.iter_mut().enumerate() {
             let of_width = windows.iter().filter(|((width, _), _)| *width == place);
             width.nodes =
-                super::index::group(of_width.map(|((_, key), entry)| (*key, *entry)).collect(), facts);
+                super::index::group(of_width.map(|((_, key), entry)| (*key, *entry)).collect(), node);
             if width.nodes.is_empty() {
                 continue;
             }
@@ -97,11 +115,11 @@ impl Windows {
         all
     }
 
-    /// Searches the nodes of the literals that a path contains, each once.
-    pub(super) fn search(&self, path: &[u8], search: &mut Search<'_, '_>) {
+    /// Searches the nodes of the literals that a value contains, each once.
+    pub(super) fn search(&self, value: &[u8], search: &mut Search<'_, '_>) {
         for (width, bytes) in self.widths.iter().zip(WIDTHS) {
             if !width.bits.is_empty() {
-                width.search(path, bytes, search);
+                width.search(value, bytes, search);
             }
         }
     }

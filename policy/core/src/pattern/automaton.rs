@@ -13,7 +13,7 @@ pub(crate) enum Automaton {
     /// A small table.
     Table(Dfa),
     /// A few places at once, where a table would be large.
-    Places(Positions),
+    Places(Box<Positions>),
     /// The library's, for what is long or looks around itself.
     Compiled(Box<Lazy>),
 }
@@ -28,7 +28,7 @@ impl Automaton {
         let Some(positions) = Positions::of(&hir) else {
             return Some(Self::Compiled(compile(hir).ok()?));
         };
-        Some(Dfa::of(&positions).map_or(Self::Places(positions), Self::Table))
+        Some(Dfa::of(&positions).map_or_else(|| Self::Places(Box::new(positions)), Self::Table))
     }
 
     /// Whether the whole of `value` matches.
@@ -43,11 +43,12 @@ impl Automaton {
 
     /// The bytes that it takes, about.
     pub(crate) fn memory(&self) -> usize {
-        match self {
+        let behind = match self {
             Self::Glob(glob) => glob.memory(),
             Self::Table(dfa) => dfa.memory(),
             Self::Places(positions) => positions.memory(),
             Self::Compiled(lazy) => lazy.memory(),
-        }
+        };
+        size_of::<Self>() + behind
     }
 }

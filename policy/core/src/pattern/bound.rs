@@ -18,7 +18,8 @@ fn size(hir: &Hir) -> usize {
         HirKind::Empty | HirKind::Look(_) => STATE,
         HirKind::Literal(literal) => literal.0.len() * STATE + STATE,
         HirKind::Class(Class::Bytes(class)) => STATE + class.ranges().len() * EDGE,
-        // Unicode is off; should one come all the same, compiling tells.
+        // Unicode is off, but alternatives of one letter each come as such a class. Of others, compiling tells.
+        HirKind::Class(Class::Unicode(class)) if class.is_ascii() => STATE + class.ranges().len() * EDGE,
         HirKind::Class(Class::Unicode(_)) => usize::MAX,
         HirKind::Repetition(repetition) => {
             let copies = repetition.max.unwrap_or(repetition.min.saturating_add(1)).max(1);

@@ -7,16 +7,28 @@ use super::positions::{Positions, Set};
 /// The most entries of a table: past that, going from place to place is cheaper than the memory.
 const MOST_ENTRIES: usize = 4096;
 
-/// A deterministic automaton. A state is where its row begins in the table.
+/// A deterministic automaton. State 0 is the one that nothing matches in, state 1 the one that everything does.
 pub(crate) struct Dfa {
     classes: Box<[u8; 256]>,
-    table: Box<[u16]>,
-    start: u16,
-    /// The state that everything matches in: its row is the second one, after that of the state that nothing does.
-    everything: u16,
-    /// The states from this one on match where a value ends, and so does `everything`.
-    accepting: u16,
+    table: Table,
+    states: usize,
+    start: usize,
+    /// The states from this one on match where a value ends, and so does `EVERYTHING`.
+    accepting: usize,
 }
+
+/// Where each state leads to: all states with the first kind of bytes, then all with the next. What a look-up waits for is
+/// the state alone, then.
+enum Table {
+    /// Of at most 256 states, as they usually are.
+    Narrow(Box<[u8]>),
+    Wide(Box<[u16]>),
+}
+
+/// The state that everything matches in.
+const EVERYTHING: usize = 1;
+/// How many bytes are gone through before it is asked whether the rest matters.
+const AT_ONCE: usize = 4;
 
 /// Where one can be: what may come next, and whether the value may end here.
 type Place = (Set, bool);
@@ -62,41 +74,69 @@ impl Dfa {
         let mut order: Vec<(usize, &Place)> = places.iter().enumerate().collect();
         order.retain(|(number, place)| !is_everything(*number, place));
         order.sort_by_key(|(_, place)| place.1);
-        let mut rows = vec![1; places.len()];
+        let mut numbers = vec![EVERYTHING; places.len()];
         for (index, (number, _)) in order.iter().enumerate() {
-            *rows.get_mut(*number)? = index + 2;
+            *numbers.get_mut(*number)? = index + 2;
         }
-        let at = |row: usize| u16::try_from(row * stride).ok();
-        let state = |number: usize| rows.get(number).and_then(|row| at(*row));
-        let mut table = vec![0; stride];
-        table.extend(vec![at(1)?; stride]);
-        for (number, _) in &order {
-            for way in row(*number) {
-                table.push(way.map_or(Some(0), state)?);
+        let states = order.len() + 2;
+        let mut table = Vec::with_capacity(states * stride);
+        for class in 0..stride {
+            table.extend([0, EVERYTHING]);
+            for (number, _) in &order {
+                let way = row(*number).get(class).copied().flatten();
+                table.push(way.map_or(Some(0), |way| numbers.get(way).copied())?);
             }
         }
         Some(Self {
             classes: positions.classes.clone(),
-            table: table.into(),
-            start: state(0)?,
-            everything: at(1)?,
-            accepting: at(2 + order.iter().filter(|(_, place)| !place.1).count())?,
+            table: Table::of(&table)?,
+            states,
+            start: numbers.first().copied()?,
+            accepting: 2 + order.iter().filter(|(_, place)| !place.1).count(),
         })
     }
 
     pub(super) fn matches(&self, value: &[u8]) -> bool {
+        let state = match &self.table {
+            Table::Narrow(table) => self.run(table, value),
+            Table::Wide(table) => self.run(table, value),
+        };
+        state == EVERYTHING || state >= self.accepting
+    }
+
+    /// The state that a value ends in.
+    fn run<T: Copy + Into<usize>>(&self, table: &[T], value: &[u8]) -> usize {
+        let step = |state: usize, byte: &u8| {
+            let class = self.classes.get(usize::from(*byte)).copied().map_or(0, usize::from);
+            table.get(class * self.states + state).copied().map_or(0, Into::into)
+        };
+        let (chunks, rest) = value.as_chunks::<AT_ONCE>();
         let mut state = self.start;
-        for byte in value {
-            if state <= self.everything {
-                return state == self.everything;
+        for chunk in chunks {
+            if state <= EVERYTHING {
+                return state;
             }
-            let class = self.classes.get(usize::from(*byte)).copied().unwrap_or(0);
-            state = self.table.get(usize::from(state) + usize::from(class)).copied().unwrap_or(0);
+            state = chunk.iter().fold(state, step);
         }
-        state == self.everything || state >= self.accepting
+        rest.iter().fold(state, step)
     }
 
     pub(super) fn memory(&self) -> usize {
-        size_of::<Self>() + 256 + self.table.len() * size_of::<u16>()
+        let table = match &self.table {
+            Table::Narrow(table) => size_of_val(&**table),
+            Table::Wide(table) => size_of_val(&**table),
+        };
+        size_of_val(&*self.classes) + table
+    }
+}
+
+impl Table {
+    fn of(states: &[usize]) -> Option<Self> {
+        let narrow: Option<Box<[u8]>> = states.iter().map(|state| u8::try_from(*state).ok()).collect();
+        if let Some(narrow) = narrow {
+            return Some(Self::Narrow(narrow));
+        }
+        let wide: Option<Box<[u16]>> = states.iter().map(|state| u16::try_from(*state).ok()).collect();
+        wide.map(Self::Wide)
     }
 }

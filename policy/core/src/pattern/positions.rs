@@ -154,7 +154,9 @@ impl Builder {
                 Some(whole)
             }
             HirKind::Class(Class::Bytes(class)) => self.place(ranges(class)),
-            HirKind::Class(Class::Unicode(_)) | HirKind::Look(_) => None,
+            // Alternatives of one letter each come as such a class, whatever the dialect.
+            HirKind::Class(Class::Unicode(class)) => self.place(ranges(&class.to_byte_class()?)),
+            HirKind::Look(_) => None,
             HirKind::Capture(capture) => self.part(&capture.sub),
             HirKind::Concat(items) => self.concat(items),
             HirKind::Alternation(branches) => {
@@ -254,7 +256,7 @@ impl Builder {
             }
             *slot = class;
         }
-        let mut members = vec![0; usize::from(class) + 1];
+        let mut members: Vec<Set> = vec![0; usize::from(class) + 1];
         for (place, (start, end)) in
             self.ranges.iter().enumerate().flat_map(|(place, ranges)| ranges.iter().map(move |r| (place, r)))
         {
@@ -263,7 +265,21 @@ impl Builder {
                 *members |= 1 << place;
             }
         }
-        (classes, members)
+        // What is between the bytes that are named is mostly of one kind.
+        let mut kinds: Vec<Set> = Vec::with_capacity(members.len());
+        let kind_of = |members: &Set| {
+            let known = kinds.iter().position(|known| known == members);
+            let kind = known.unwrap_or_else(|| {
+                kinds.push(*members);
+                kinds.len() - 1
+            });
+            u8::try_from(kind).unwrap_or(0)
+        };
+        let of_class: Vec<u8> = members.iter().map(kind_of).collect();
+        for slot in classes.iter_mut() {
+            *slot = of_class.get(usize::from(*slot)).copied().unwrap_or(0);
+        }
+        (classes, kinds)
     }
 }
 
