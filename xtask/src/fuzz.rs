@@ -10,7 +10,7 @@ use crate::exec;
 use crate::workspace::Workspace;
 
 /// The targets: binaries of the crate `fuzz`, each with seeds in `fuzz/seeds/NAME`.
-const TARGETS: [&str; 3] = ["bundle", "documents", "resolve"];
+const TARGETS: [&str; 4] = ["bundle", "decide", "documents", "resolve"];
 /// How long each runs.
 pub(crate) const SECONDS: u64 = 60;
 /// What makes stable rustc count: a pass of its LLVM, at every edge.
