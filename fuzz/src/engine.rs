@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::coverage::{self, Reached};
+use crate::coverage::Reached;
 use crate::mutate::{Random, mutate};
 
 /// How long one input may take. A release build with counters needs some milliseconds for the worst.
@@ -45,14 +45,15 @@ fn again(target: Target, file: &Path) -> Result<()> {
 }
 
 fn search(target: Target, seeds: &Path, findings: &Path, time: Duration) -> Result<()> {
-    ensure!(coverage::is_there(), "built without coverage counters: run it by `cargo xtask fuzz`");
+    let mut reached = Reached::new();
+    ensure!(reached.has_counters(), "built without coverage counters: run it by `cargo xtask fuzz`");
     fs::create_dir_all(findings).with_context(|| format!("cannot make {}", findings.display()))?;
     let running = findings.join("running");
     let mut corpus = read_seeds(seeds)?;
-    let (mut reached, mut random) = (Reached::default(), Random::new(0x5eed));
+    let mut random = Random::new(0x5eed);
     let (start, mut runs) = (Instant::now(), 0_usize);
     for input in &corpus {
-        one(target, input, &running)?;
+        one(target, input, &running, &reached)?;
         reached.add();
         runs += 1;
     }
@@ -63,7 +64,7 @@ fn search(target: Target, seeds: &Path, findings: &Path, time: Duration) -> Resu
             let other = corpus.get(random.below(corpus.len())).map_or(&[][..], Vec::as_slice);
             mutate(parent, other, &mut random)
         };
-        one(target, &input, &running)?;
+        one(target, &input, &running, &reached)?;
         runs += 1;
         if reached.add() {
             corpus.push(input);
@@ -76,9 +77,9 @@ fn search(target: Target, seeds: &Path, findings: &Path, time: Duration) -> Resu
 }
 
 /// Runs one input. It stands in a file meanwhile: what ends the process is found there.
-fn one(target: Target, input: &[u8], running: &Path) -> Result<()> {
+fn one(target: Target, input: &[u8], running: &Path, reached: &Reached) -> Result<()> {
     fs::write(running, input).context("cannot write the input")?;
-    Reached::start();
+    reached.start();
     let start = Instant::now();
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| target(input)));
     let took = start.elapsed();
