@@ -68,6 +68,11 @@ fn left_out(suite: &Suite, args: &TestArgs) -> Option<String> {
     }
 }
 
+/// The arguments that name the packages which the tests are built with.
+pub(crate) fn packages(workspace: &Workspace) -> Result<Vec<String>> {
+    Ok(Plan::of(workspace)?.packages())
+}
+
 /// Installs and builds what the suites need; gives the variables that tell them where it is.
 fn prepare(workspace: &Workspace, chosen: &[&Suite], plan: &Plan) -> Result<Vec<(String, OsString)>> {
     tools::rust::ensure(workspace)?;

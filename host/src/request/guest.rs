@@ -33,7 +33,8 @@ pub(crate) fn show(parts: &Parts, target: &Target, to: &mut Headers) {
 
 /// Takes over what the filter edited. Hop-by-hop headers are not its business and are removed again by the caller.
 pub(crate) fn read_back(from: &Headers, parts: &mut Parts, target: &mut Target) -> Result<(), Unsendable> {
-    let mut headers = HeaderMap::with_capacity(from.len());
+    let too_many = |_| Unsendable { name: format!("{} headers", from.len()) };
+    let mut headers = HeaderMap::try_with_capacity(from.len()).map_err(too_many)?;
     for (name, value) in from.iter() {
         let bad = || Unsendable { name: String::from_utf8_lossy(name).into_owned() };
         match name {
@@ -106,6 +107,16 @@ mod tests {
             show(&parts, &target, &mut headers);
             headers.set(name.as_bytes(), value.as_bytes());
             assert!(read_back(&headers, &mut parts, &mut target).is_err(), "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn more_headers_than_a_map_holds_are_refused() {
+        for (count, sendable) in [(20_000, true), (26_000, false), (33_000, false)] {
+            let (mut parts, mut target) = request();
+            let mut headers = Headers::new();
+            (0..count).for_each(|_| headers.push(b"x", b""));
+            assert_eq!(read_back(&headers, &mut parts, &mut target).is_ok(), sendable, "{count}");
         }
     }
 }

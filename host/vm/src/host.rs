@@ -134,6 +134,10 @@ impl GuestLog {
     }
 
     pub(crate) fn keep(&mut self, line: &str) {
+        // An empty line says nothing.
+        if line.is_empty() {
+            return;
+        }
         if self.lines.len() == Self::KEPT {
             self.lines.pop_front();
         }

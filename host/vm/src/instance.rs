@@ -172,7 +172,7 @@ impl Instance {
         })?;
         let request_headers = &self.exports.request_headers;
         let action = call(&mut self.store, request_headers, id, (id, count, u32::from(end_of_stream)))?;
-        let outcome = match &mut self.store.data_mut().exchange {
+        let mut outcome = match &mut self.store.data_mut().exchange {
             Some(exchange) if exchange.reset => RequestOutcome::Reset,
             Some(exchange) => match exchange.response.take() {
                 Some(response) => RequestOutcome::Respond(response),
@@ -185,6 +185,12 @@ impl Instance {
             None => return Err(Fault::Paused),
         };
         self.finish(id)?;
+        // The last callbacks may edit too, and the caller gets the headers as they left them.
+        if let (RequestOutcome::Continue { changed }, Some(exchange)) =
+            (&mut outcome, &self.store.data().exchange)
+        {
+            *changed = exchange.changed;
+        }
         Ok(outcome)
     }
 

@@ -81,7 +81,8 @@ fn final_status(code: u32) -> Result<StatusCode, Status> {
 }
 
 fn checked(headers: &Headers) -> Result<HeaderMap, Status> {
-    let mut map = HeaderMap::with_capacity(headers.len());
+    // A map holds fewer than a guest may write down.
+    let mut map = HeaderMap::try_with_capacity(headers.len()).map_err(|_| Status::BadArgument)?;
     for (name, value) in headers.iter() {
         let name = HeaderName::from_bytes(name).map_err(|_| Status::BadArgument)?;
         let value = HeaderValue::from_bytes(value).map_err(|_| Status::BadArgument)?;

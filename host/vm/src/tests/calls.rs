@@ -128,3 +128,25 @@ fn a_guest_cannot_make_the_host_keep_more_and_more() {
             (i32.const 0))"#;
     request(&mut start(&module(imports, body)), "/").unwrap();
 }
+
+#[test]
+fn an_answer_with_more_headers_than_a_map_holds_is_refused() {
+    let imports = r#"
+        (import "env" "proxy_send_local_response"
+            (func $respond (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))"#;
+    // So many headers without name and value: their number, then zeros.
+    for count in [26_000, 33_000, 104_000] {
+        let body = format!(
+            r#"
+            (func (export "proxy_on_new_connection") (param i32) (result i32) (i32.const 0))
+            (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+                (i32.store (i32.const 4096) (i32.const {count}))
+                (if (i32.ne (i32.const 2) (call $respond (i32.const 200) (i32.const 0) (i32.const 0) (i32.const 0)
+                        (i32.const 0) (i32.const 4096) (i32.const {}) (i32.const -1)))
+                    (then unreachable))
+                (i32.const 0))"#,
+            4 + 10 * count
+        );
+        request(&mut start(&module(imports, &body)), "/").unwrap_or_else(|fault| panic!("{count}: {fault}"));
+    }
+}

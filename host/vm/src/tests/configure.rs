@@ -17,6 +17,20 @@ fn a_refused_configuration_changes_nothing() {
 }
 
 #[test]
+fn an_empty_line_is_no_reason() {
+    let silent = module(
+        r#"(import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))"#,
+        r#"
+        (func (export "proxy_on_configure") (param i32 i32) (result i32) (call $log (i32.const 4) (i32.const 0) (i32.const 0)))
+        (func (export "proxy_on_new_connection") (param i32) (result i32) (i32.const 0))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0))
+        "#,
+    );
+    let refused = start(&silent).configure("any".into()).unwrap_err();
+    assert_eq!(refused, ConfigureError::Refused { reason: "it gave no reason in its log".into() });
+}
+
+#[test]
 fn a_configuration_that_one_root_refuses_is_undone_in_the_other() {
     let mut vm = start(&obedient());
     vm.configure("a".into()).unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::guests::obedient;
+use super::guests::{module, obedient};
 use super::{body, compile, headers, info, plugin, request, start};
 use crate::{ConnectionInfo, Direction, MetricsStore, RequestOutcome, Vm};
 
@@ -32,6 +32,22 @@ fn an_edit_comes_back() {
     let outcome = start(&obedient()).on_request(&Arc::new(info()), &mut headers, true).unwrap();
     assert!(matches!(outcome, RequestOutcome::Continue { changed: true }));
     assert_eq!(headers.get(b"x-a"), Some(&b":path"[..]));
+}
+
+#[test]
+fn an_edit_by_the_last_callback_is_told_too() {
+    let imports = r#"
+        (import "env" "proxy_remove_header_map_value" (func $remove (param i32 i32 i32) (result i32)))"#;
+    let body = r#"
+        (data (i32.const 0) "x-a")
+        (func (export "proxy_on_new_connection") (param i32) (result i32) (i32.const 0))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0))
+        (func (export "proxy_on_delete") (param i32)
+            (if (call $remove (i32.const 0) (i32.const 0) (i32.const 3)) (then unreachable)))"#;
+    let mut headers = headers("/");
+    let outcome = start(&module(imports, body)).on_request(&Arc::new(info()), &mut headers, true).unwrap();
+    assert_eq!(headers.get(b"x-a"), None);
+    assert!(matches!(outcome, RequestOutcome::Continue { changed: true }), "{outcome:?}");
 }
 
 #[test]
