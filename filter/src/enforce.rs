@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::net::SocketAddr;
 
+use postern_policy_core::bytes;
 use postern_policy_core::decide::{Decision, Reason, Verdict};
 use postern_policy_core::http::Request;
 use postern_policy_core::identity::PeerSource;
@@ -199,7 +200,7 @@ impl Address {
     fn get(&self) -> Option<SocketAddr> {
         let text = host::property(self.property).ok()?;
         let mut last = self.last.borrow_mut();
-        if last.0 != text {
+        if !bytes::same(&last.0, &text) {
             let address = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
             *last = (text, address);
         }

@@ -11,3 +11,4 @@ pub mod postern;
 pub mod proxy;
 pub mod traffic;
 pub mod tutorial;
+pub mod updates;
