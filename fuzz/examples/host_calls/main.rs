@@ -41,8 +41,8 @@ fn module() -> Result<&'static Module, &'static str> {
     let compile = || {
         let limits = Limits {
             memory_bytes: 1 << 20,
-            call_time: Duration::from_millis(20),
-            configure_time: Duration::from_millis(40),
+            call_time: Duration::from_millis(10),
+            configure_time: Duration::from_millis(20),
             // A thread for each: what is compiled is the same.
             spare: false,
         };
