@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
+use postern_filter_report::Subject;
 use proxy_wasm::traits::{Context, StreamContext};
 use proxy_wasm::types::{Action, LogLevel};
 
 use crate::enforce::{Enforcer, Outcome};
 use crate::host;
-use crate::metrics::Subject;
 
 /// Decides once, before anything has passed.
 pub(crate) struct ConnectionFilter {

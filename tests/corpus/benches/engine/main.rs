@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "the result is what it prints")]
 
 mod clock;
+mod component;
 mod figures;
 mod meter;
 mod native;
@@ -64,6 +65,10 @@ fn repeat(what: &str, set: &Set, times: usize) {
             let mut guest = vm::Guest::new(&vm::module(), set).expect("the filter takes the bundle");
             paths.for_each(|path| guest.request(path));
         }
-        other => panic!("expected decide or request, not {other}"),
+        "component" => {
+            let mut guest = vm::Guest::new(&vm::component(), set).expect("the component takes the bundle");
+            paths.for_each(|path| guest.request(path));
+        }
+        other => panic!("expected decide, request or component, not {other}"),
     }
 }
