@@ -74,6 +74,12 @@ impl Enforcer {
         &self.metrics
     }
 
+    /// Whether a certificate may tell who sends, and the client has not had the time to show one: Envoy shows a connection
+    /// before its handshake.
+    pub(crate) fn awaits_certificate(&self) -> bool {
+        self.certificates && is_tls() && !shows_certificate()
+    }
+
     /// Decides, counts, and says so where it denies.
     pub(crate) fn enforce(
         &self,
@@ -196,6 +202,17 @@ fn with_words(
 
 fn passes(decision: &Decision<'_>) -> bool {
     decision.verdict != Verdict::Deny
+}
+
+/// Whether the connection is TLS at all: then it has a certificate of this end, known from the start. The peer's is not
+/// asked for before there is one: some releases of Envoy would remember for good that there was none.
+fn is_tls() -> bool {
+    host::property("connection\0subject_local_certificate").is_ok()
+}
+
+/// Whether the client has shown a certificate.
+fn shows_certificate() -> bool {
+    host::property("connection\0mtls").is_ok_and(|flag| flag == [1])
 }
 
 /// The first URI of the certificate that the client showed and the host verified.
