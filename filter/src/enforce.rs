@@ -7,6 +7,7 @@ use postern_filter_report::{
     AUDITS_NOT_LOGGED, DENIALS_NOT_LOGGED, Decisions, Denied, Limit, Side, Subject, Tried, UNREADABLE,
     Untold, What,
 };
+use postern_policy_core::bytes;
 use postern_policy_core::decide::{Decision, Reason, Verdict};
 use postern_policy_core::http::Request;
 use postern_policy_core::identity::PeerSource;
@@ -234,7 +235,7 @@ impl Address {
     fn get(&self) -> Option<SocketAddr> {
         let text = host::property(self.property).ok()?;
         let mut last = self.last.borrow_mut();
-        if last.0 != text {
+        if !bytes::same(&last.0, &text) {
             let address = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
             *last = (text, address);
         }

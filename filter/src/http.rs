@@ -66,21 +66,24 @@ impl HttpContext for HttpFilter {
 /// each followed by a zero byte. `None` where the numbers do not add up.
 fn parse(map: &[u8]) -> Option<Request<'_>> {
     let mut request = Request::default();
-    let (count, rest) = number(map)?;
-    let (mut lengths, mut bytes) = rest.split_at_checked(count.checked_mul(8)?)?;
+    let (count, rest) = map.split_first_chunk()?;
+    let count = number(*count)?;
+    let (lengths, mut bytes) = rest.split_at_checked(count.checked_mul(8)?)?;
     request.headers.reserve(count);
     let mut seen = [false; 3];
-    for _ in 0..count {
-        let (name_length, rest) = number(lengths)?;
-        let (value_length, rest) = number(rest)?;
-        lengths = rest;
-        let (name, rest) = text(bytes, name_length)?;
-        let (value, rest) = text(rest, value_length)?;
+    let (lengths, _) = lengths.as_chunks().0.as_chunks();
+    for [name_length, value_length] in lengths {
+        let (name, rest) = text(bytes, number(*name_length)?)?;
+        let (value, rest) = text(rest, number(*value_length)?)?;
         bytes = rest;
-        let (field, index) = match name {
-            b":method" => (&mut request.method, 0),
-            b":path" => (&mut request.path, 1),
-            b":authority" => (&mut request.authority, 2),
+        let pseudo = match name {
+            [b':', rest @ ..] => rest,
+            _ => &[],
+        };
+        let (field, index) = match pseudo {
+            b"method" => (&mut request.method, 0),
+            b"path" => (&mut request.path, 1),
+            b"authority" => (&mut request.authority, 2),
             _ => {
                 request.headers.push((name, value));
                 continue;
@@ -96,9 +99,8 @@ fn parse(map: &[u8]) -> Option<Request<'_>> {
     request.method.is_some().then_some(request)
 }
 
-fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let (number, rest) = bytes.split_first_chunk::<4>()?;
-    Some((usize::try_from(u32::from_le_bytes(*number)).ok()?, rest))
+fn number(bytes: [u8; 4]) -> Option<usize> {
+    usize::try_from(u32::from_le_bytes(bytes)).ok()
 }
 
 /// `length` bytes and the zero byte after them, which the last one may lack.

@@ -1,5 +1,7 @@
 //! The only way into a guest's memory: every access is checked, a bad pointer is a status.
 
+use std::sync::Arc;
+
 use wasmtime::Caller;
 
 use crate::abi::Status;
@@ -72,10 +74,7 @@ impl Guest<'_> {
 
     pub(crate) fn write(&mut self, at: u32, value: &[u8]) -> Answer {
         let (memory, _) = self.memory()?;
-        let start = at as usize;
-        let place = start.checked_add(value.len()).and_then(|end| memory.get_mut(start..end));
-        place.ok_or(Status::InvalidMemoryAccess)?.copy_from_slice(value);
-        Ok(())
+        Ok(put(memory, at, value)?)
     }
 
     /// Puts a reply together and hands it over in memory that the guest allocates. An empty one is the null pointer.
@@ -84,9 +83,20 @@ impl Guest<'_> {
         slot: Slot,
         fill: impl FnOnce(&mut Host, &mut Vec<u8>) -> Answer,
     ) -> Answer {
+        self.reply_to(Span { at: 0, len: 0 }, slot, |host, _, reply| fill(host, reply))
+    }
+
+    /// The same, about what the guest points at.
+    pub(crate) fn reply_to(
+        &mut self,
+        question: Span,
+        slot: Slot,
+        fill: impl FnOnce(&mut Host, &[u8], &mut Vec<u8>) -> Answer,
+    ) -> Answer {
         let mut scratch = std::mem::take(&mut self.host().scratch);
         scratch.clear();
-        let answer = fill(self.host(), &mut scratch).and_then(|()| self.hand_over(slot, &scratch));
+        let filled = self.read(question).and_then(|(question, host)| fill(host, question, &mut scratch));
+        let answer = filled.and_then(|()| self.hand_over(slot, &scratch));
         self.host().scratch = scratch;
         answer
     }
@@ -94,16 +104,21 @@ impl Guest<'_> {
     fn hand_over(&mut self, slot: Slot, bytes: &[u8]) -> Answer {
         let size = u32::try_from(bytes.len()).map_err(|_| Status::InternalFailure)?;
         // Before anything is allocated that a bad slot would leak.
-        self.write(slot.size, &size.to_le_bytes())?;
-        self.write(slot.at, &[0; 4])?;
-        if size > 0 {
-            let allocate = self.door()?.allocate.clone();
-            let at = allocate.call(&mut self.0, size)?;
-            if at == 0 {
-                return Err(Status::InternalFailure.into());
-            }
-            self.write(at, bytes)?;
-            self.write(slot.at, &at.to_le_bytes())?;
+        let (memory, host) = self.memory()?;
+        for place in [slot.size, slot.at] {
+            put(memory, place, &[0; 4])?;
+        }
+        if size == 0 {
+            return Ok(());
+        }
+        let allocate = host.door.as_ref().map(|door| Arc::clone(&door.allocate));
+        let at = allocate.ok_or(Status::InternalFailure)?.call(&mut self.0, size)?;
+        if at == 0 {
+            return Err(Status::InternalFailure.into());
+        }
+        let (memory, _) = self.memory()?;
+        for (place, value) in [(at, bytes), (slot.size, &size.to_le_bytes()), (slot.at, &at.to_le_bytes())] {
+            put(memory, place, value)?;
         }
         Ok(())
     }
@@ -112,6 +127,13 @@ impl Guest<'_> {
         // A start function runs before the instance is complete.
         self.0.data().door.as_ref().ok_or(Status::InternalFailure)
     }
+}
+
+fn put(memory: &mut [u8], at: u32, value: &[u8]) -> Result<(), Status> {
+    let start = at as usize;
+    let place = start.checked_add(value.len()).and_then(|end| memory.get_mut(start..end));
+    place.ok_or(Status::InvalidMemoryAccess)?.copy_from_slice(value);
+    Ok(())
 }
 
 pub(crate) fn slice(memory: &[u8], span: Span) -> Result<&[u8], Status> {

@@ -46,7 +46,8 @@ pub(crate) struct Host {
 #[derive(Clone)]
 pub(crate) struct Door {
     pub(crate) memory: Memory,
-    pub(crate) allocate: TypedFunc<u32, u32>,
+    /// Shared: to call it, a handle is taken for each reply.
+    pub(crate) allocate: Arc<TypedFunc<u32, u32>>,
 }
 
 /// The request that the guest is looking at.

@@ -272,7 +272,7 @@ impl Exports {
             Some(allocate) => allocate,
             None => required(store, instance, "malloc")?,
         };
-        store.data_mut().door = Some(Door { memory, allocate });
+        store.data_mut().door = Some(Door { memory, allocate: Arc::new(allocate) });
         Ok(Self {
             context_create: required(store, instance, "proxy_on_context_create")?,
             vm_start: optional(store, instance, "proxy_on_vm_start")?,

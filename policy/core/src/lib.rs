@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod allowance;
+pub mod bytes;
 pub mod decide;
 pub mod endpoint;
 pub mod explain;

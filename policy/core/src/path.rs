@@ -5,6 +5,7 @@
 //! request is let through only if every reading is: a path that two servers could read in two ways is never allowed
 //! by accident.
 
+mod plain;
 mod profile;
 mod spec;
 mod step;
@@ -47,7 +48,7 @@ pub enum Unreadable {
 
 /// Whether a target has no reading but itself. This is one pass over the path, and nothing is allocated.
 pub(crate) fn is_plain(target: &[u8], profile: Profile) -> bool {
-    profile == Profile::Raw || step::is_plain(target)
+    profile == Profile::Raw || plain::is_plain(target)
 }
 
 /// Whether a target is in absolute form, `scheme://host/path`, which a profile follows. Proxies make a path of it before

@@ -165,20 +165,32 @@ impl Eq for Pattern {}
 
 /// The expression, and how many bytes it begins with that stand for themselves: what follows them is an
 /// expression of its own.
+///
+/// Most of a path's expression is such a text, of which a parser makes a node for each character. It is given only
+/// what follows.
 fn parse_checked(source: &str) -> Result<(Hir, usize), PatternError> {
-    let syntax = |error: regex_syntax::ast::Error| PatternError::Syntax(error.kind().to_string());
-    let ast =
-        ast::parse::ParserBuilder::new().nest_limit(NEST_LIMIT).build().parse(source).map_err(syntax)?;
-    visit(&ast, dialect::Dialect { source })?;
+    let (mut text, mut rest) = source.split_at_checked(shape::text_before(source)).unwrap_or(("", source));
+    let mut ast = parse_syntax(rest)?;
+    // A text in front of branches belongs to the first of them alone.
+    if matches!(ast, Ast::Alternation(_)) && !text.is_empty() {
+        (text, rest) = ("", source);
+        ast = parse_syntax(source)?;
+    }
+    visit(&ast, dialect::Dialect { source: rest })?;
     // A line feed is a byte like any other, and so is every byte that is not UTF-8.
     let hir = regex_syntax::hir::translate::TranslatorBuilder::new()
         .utf8(false)
         .unicode(false)
         .dot_matches_new_line(true)
         .build()
-        .translate(source, &ast)
+        .translate(rest, &ast)
         .map_err(|error| PatternError::Syntax(error.kind().to_string()))?;
-    Ok((hir, verbatim(&ast)))
+    Ok((Hir::concat(vec![Hir::literal(text.as_bytes()), hir]), text.len() + verbatim(&ast)))
+}
+
+fn parse_syntax(source: &str) -> Result<Ast, PatternError> {
+    let parsed = ast::parse::ParserBuilder::new().nest_limit(NEST_LIMIT).build().parse(source);
+    parsed.map_err(|error| PatternError::Syntax(error.kind().to_string()))
 }
 
 fn verbatim(ast: &Ast) -> usize {

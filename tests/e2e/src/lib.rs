@@ -12,3 +12,4 @@ pub mod postern;
 pub mod proxy;
 pub mod traffic;
 pub mod tutorial;
+pub mod updates;

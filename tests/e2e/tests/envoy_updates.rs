@@ -4,60 +4,19 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use postern_tests_e2e::chaos::{Recorder, bootstrap};
-use postern_tests_e2e::postern::postern;
 use postern_tests_e2e::proxy::write;
-use postern_tests_e2e::tutorial::{APP1, APP2, INVENTORY, UPSTREAM};
-use postern_tests_harness::raw::{RawConnection, Request};
+use postern_tests_e2e::tutorial::{APP1, UPSTREAM};
+use postern_tests_e2e::updates::{CLIENTS, Client, Load, REQUESTS, RULES, SOON, UPDATES, bundle};
 use postern_tests_harness::{Envoy, Options, eventually};
-use serde_json::{Value, json};
+use serde_json::json;
 
-const SOON: Duration = Duration::from_secs(30);
-const UPDATES: usize = 20;
-const REQUESTS: usize = 2_000;
-/// More than Envoy has workers, so that each has some.
-const CLIENTS: usize = 8;
 const WORKERS: u32 = 2;
-/// Rules beside the ones that are asked about: loading them is what a worker does meanwhile.
-const RULES: usize = 300;
 const HTTP_WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
-
-/// A bundle that lets `/always` and `/{open}` be read.
-fn bundle(dir: &Path, open: &str) -> Value {
-    let mut text = String::from(
-        "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: rule1}\nspec:\n  \
-         endpointSelector: {matchLabels: {id: app1}}\n  ingress:\n  - fromEndpoints:\n    - matchLabels: {id: app2}\n    \
-         toPorts:\n    - ports: [{port: \"80\", protocol: TCP}]\n      rules:\n        http:\n",
-    );
-    for rule in 0..RULES {
-        text += &format!("        - {{method: GET, path: \"/svc{rule}/v[0-9]+/items/.*\"}}\n");
-    }
-    for path in ["always", open] {
-        text += &format!("        - {{method: GET, path: /{path}}}\n");
-    }
-    let policy = dir.join(format!("{open}.yaml"));
-    fs::write(&policy, text).unwrap();
-    let policy = policy.to_str().unwrap();
-    let args = [
-        "bundle",
-        "--policy",
-        policy,
-        "--inventory",
-        INVENTORY,
-        "--workload",
-        "default/app1",
-        "--port",
-        "80",
-    ];
-    let ran = postern(args).unwrap();
-    assert_eq!(ran.code, Some(0), "{ran:#?}");
-    ran.json().unwrap()
-}
 
 /// What Envoy reads: a discovery response with the filter in it.
 fn response(version: usize, module: &Path, configuration: &str) -> String {
@@ -135,59 +94,12 @@ fn envoy(discovery: &Path, upstream: SocketAddr) -> Envoy {
     Envoy::start(&config.to_string(), &options).unwrap()
 }
 
-/// A client with a connection of its own.
-struct Client {
-    connection: RawConnection,
-}
-
-impl Client {
-    fn new(to: SocketAddr) -> Client {
-        Client { connection: RawConnection::open(APP2, to, SOON).unwrap() }
-    }
-
-    /// The status, and how long it took. Anything but a status is an error.
-    fn get(&mut self, path: &str) -> (u16, Duration) {
-        let started = Instant::now();
-        let request = Request::new("GET", path).header("host", "app1");
-        let outcome = self.connection.send(&request.to_bytes(), SOON);
-        let status = outcome.status().unwrap_or_else(|| panic!("{path}: {outcome:?}"));
-        (status, started.elapsed())
-    }
-}
-
-#[derive(Debug, Default)]
-struct Load {
-    requests: AtomicUsize,
-    errors: AtomicUsize,
-    slowest_us: AtomicUsize,
-    enough: AtomicBool,
-}
-
-impl Load {
-    /// Asks for what is always allowed, and for what sometimes is, until it is enough.
-    fn run(&self, to: SocketAddr) {
-        let mut client = Client::new(to);
-        while !self.enough.load(Ordering::Relaxed) {
-            for (path, expected) in [("/always", &[200][..]), ("/a", &[200, 403]), ("/never", &[403])] {
-                let (status, time) = client.get(path);
-                self.requests.fetch_add(1, Ordering::Relaxed);
-                let time = usize::try_from(time.as_micros()).unwrap();
-                self.slowest_us.fetch_max(time, Ordering::Relaxed);
-                if !expected.contains(&status) {
-                    self.errors.fetch_add(1, Ordering::Relaxed);
-                    println!("{path} was answered with {status}");
-                }
-            }
-        }
-    }
-}
-
 #[test]
 fn updates_under_load_lose_nothing_and_are_in_force_when_envoy_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let module: PathBuf = dir.path().join("postern.wasm");
     fs::write(&module, bootstrap::module().unwrap()).unwrap();
-    let bundles = ["a", "b"].map(|open| bundle(dir.path(), open).to_string());
+    let bundles = ["a", "b"].map(|open| bundle(dir.path(), open).unwrap().to_string());
     let upstream = Recorder::start(UPSTREAM).unwrap();
     let discovery = dir.path().join("ecds.json");
     write(&discovery, &response(0, &module, &bundles[0])).unwrap();
@@ -199,10 +111,10 @@ fn updates_under_load_lose_nothing_and_are_in_force_when_envoy_says_so() {
         stats.iter().find(|(name, _)| name.ends_with(suffix)).map(|(name, value)| (name.clone(), *value))
     };
     // One for each connection: all of them see the first policy before anything is counted.
-    let mut watchers: Vec<Client> = (0..CLIENTS).map(|_| Client::new(app1)).collect();
+    let mut watchers: Vec<Client> = (0..CLIENTS).map(|_| Client::new(app1).unwrap()).collect();
     for watcher in &mut watchers {
         eventually(SOON, || {
-            let status = watcher.get("/a").0;
+            let status = watcher.get("/a").unwrap().0;
             ensure!(status == 200, "{status}: {}", envoy.log());
             Ok(())
         })
@@ -216,7 +128,7 @@ fn updates_under_load_lose_nothing_and_are_in_force_when_envoy_says_so() {
     let mut effective = Vec::new();
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
-            scope.spawn(|| load.run(app1));
+            scope.spawn(|| load.run(app1).unwrap());
         }
         for update in 1..=UPDATES {
             let open = update % 2;
@@ -234,35 +146,34 @@ fn updates_under_load_lose_nothing_and_are_in_force_when_envoy_says_so() {
             let acknowledged = Instant::now();
             for watcher in &mut watchers {
                 first_requests += 1;
-                let mut status = watcher.get(new).0;
+                let mut status = watcher.get(new).unwrap().0;
                 stale += usize::from(status != 200);
                 while status != 200 && acknowledged.elapsed() < SOON {
-                    status = watcher.get(new).0;
+                    status = watcher.get(new).unwrap().0;
                     latest = latest.max(acknowledged.elapsed());
                 }
                 assert_eq!(status, 200, "update {update} is not in force");
                 // A worker that has taken the new one never goes back to the old one.
-                assert_eq!((watcher.get(old).0, watcher.get(new).0), (403, 200), "update {update}");
+                assert_eq!(
+                    (watcher.get(old).unwrap().0, watcher.get(new).unwrap().0),
+                    (403, 200),
+                    "update {update}"
+                );
             }
         }
-        let started = Instant::now();
-        while load.requests.load(Ordering::Relaxed) < REQUESTS && started.elapsed() < SOON {
-            thread::yield_now();
-        }
-        load.enough.store(true, Ordering::Relaxed);
+        load.finish();
     });
     effective.sort();
-    let requests = load.requests.load(Ordering::Relaxed);
+    let (requests, errors) = (load.requests(), load.errors());
     println!(
-        "envoy: {requests} requests during {UPDATES} updates of {RULES} rules, {} errors, the slowest took {} us; \
+        "envoy: {requests} requests during {UPDATES} updates of {RULES} rules, {errors} errors, the slowest took {:?}; \
          from the file to the acknowledgement {:?} (median); first requests after it: {first_requests}, of the old policy: \
          {stale}, the last of them after {latest:?}",
-        load.errors.load(Ordering::Relaxed),
-        load.slowest_us.load(Ordering::Relaxed),
+        load.slowest(),
         effective[UPDATES / 2],
     );
     assert!(requests >= REQUESTS, "only {requests} requests");
-    assert_eq!(load.errors.load(Ordering::Relaxed), 0);
+    assert_eq!(errors, 0);
     assert_eq!(upstream.count("GET /never"), 0);
     assert_eq!(stale, 0, "first requests after the acknowledgement met the old policy");
     let failures = envoy.stats("").unwrap();
@@ -275,14 +186,14 @@ fn a_refused_update_leaves_the_last_good_one() {
     let dir = tempfile::tempdir().unwrap();
     let module: PathBuf = dir.path().join("postern.wasm");
     fs::write(&module, bootstrap::module().unwrap()).unwrap();
-    let good = bundle(dir.path(), "a").to_string();
+    let good = bundle(dir.path(), "a").unwrap().to_string();
     let upstream = Recorder::start(UPSTREAM).unwrap();
     let discovery = dir.path().join("ecds.json");
     write(&discovery, &response(0, &module, &good)).unwrap();
     let envoy = envoy(&discovery, upstream.addr());
-    let mut client = Client::new(envoy.listener("postern").unwrap());
+    let mut client = Client::new(envoy.listener("postern").unwrap()).unwrap();
     eventually(SOON, || {
-        ensure!(client.get("/a").0 == 200, "not loaded yet");
+        ensure!(client.get("/a").unwrap().0 == 200, "not loaded yet");
         Ok(())
     })
     .unwrap();
@@ -305,7 +216,11 @@ fn a_refused_update_leaves_the_last_good_one() {
             Ok(())
         })
         .unwrap();
-        assert_eq!((client.get("/a").0, client.get("/never").0), (200, 403), "after {bad:.20}");
+        assert_eq!(
+            (client.get("/a").unwrap().0, client.get("/never").unwrap().0),
+            (200, 403),
+            "after {bad:.20}"
+        );
     }
     assert_eq!(upstream.count("GET /never"), 0);
 }

@@ -77,10 +77,8 @@ fn size(guest: &mut Guest<'_>, map: u32, at: u32) -> Answer {
 }
 
 fn value(guest: &mut Guest<'_>, map: u32, key: Span, to: Slot) -> Answer {
-    let (name, host) = guest.read(key)?;
-    let value = exchange(host, map)?.headers.get(name).ok_or(Status::NotFound)?.to_vec();
-    guest.reply(to, |_, out| {
-        out.extend_from_slice(&value);
+    guest.reply_to(key, to, |host, name, out| {
+        out.extend_from_slice(exchange(host, map)?.headers.get(name).ok_or(Status::NotFound)?);
         Ok(())
     })
 }

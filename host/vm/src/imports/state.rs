@@ -10,7 +10,7 @@ use crate::property;
 
 type C<'a> = Caller<'a, Host>;
 
-/// A property's path is some words. As much is cleared for each call.
+/// A property's path is some words.
 const MAX_PATH: u32 = 256;
 
 pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
@@ -84,11 +84,7 @@ fn property(guest: &mut Guest<'_>, path: Span, to: Slot) -> Answer {
     if path.len > MAX_PATH {
         return Err(Status::NotFound.into());
     }
-    let mut buffer = [0; MAX_PATH as usize];
-    let (bytes, _) = guest.read(path)?;
-    let path = buffer.get_mut(..bytes.len()).ok_or(Status::NotFound)?;
-    path.copy_from_slice(bytes);
-    guest.reply(to, |host, out| Ok(property::lookup(host, path, out).ok_or(Status::NotFound)?))
+    guest.reply_to(path, to, |host, path, out| Ok(property::lookup(host, path, out).ok_or(Status::NotFound)?))
 }
 
 fn shared(guest: &mut Guest<'_>, key: Span, to: Slot, version_at: u32) -> Answer {

@@ -3,6 +3,7 @@
 use super::expressions::Collector;
 use super::hash::{index, number};
 use super::search::{Search, wanted};
+use crate::bytes::same;
 use crate::http::{Field, HttpMatch};
 use crate::pattern::{Pattern, Shape};
 
@@ -182,7 +183,9 @@ impl Test {
     fn check(self, value: Option<&[u8]>, search: &mut Search<'_, '_>) -> bool {
         match self {
             Self::Any => true,
-            Self::Literal(text) => value.is_some() && value == search.vocabulary.get(text),
+            Self::Literal(text) => {
+                value.zip(search.vocabulary.get(text)).is_some_and(|(value, text)| same(value, text))
+            }
             Self::Expression(text, id) => {
                 let rest = value.zip(search.vocabulary.get(text)).and_then(|(v, text)| v.strip_prefix(text));
                 rest.is_some_and(|rest| search.expression(id, rest))

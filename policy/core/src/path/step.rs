@@ -1,6 +1,6 @@
 //! Steps: the single things that servers do to a path.
 
-use super::{Profile, Unreadable, split_query};
+use super::{Profile, Unreadable};
 
 /// One thing that some server does to a path before it looks at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,49 +101,6 @@ impl Step {
     }
 }
 
-/// The bytes of a path that no step looks at, wherever they stand.
-const ORDINARY: [bool; 256] = {
-    let mut ordinary = [false; 256];
-    let mut rest: &mut [bool] = &mut ordinary;
-    let mut byte = 0_u8;
-    while let Some((place, after)) = rest.split_first_mut() {
-        *place = !matches!(byte, b'/' | b'.' | b'%' | b'\\' | b';' | b'#' | b'?') && !is_blank(byte);
-        byte = byte.wrapping_add(1);
-        rest = after;
-    }
-    ordinary
-};
-
-/// Whether the path of a target holds nothing that any step would touch. Every request is asked this, so it is one
-/// pass, and nearly every byte of it one look at a table.
-pub(super) fn is_plain(target: &[u8]) -> bool {
-    // A target that does not begin with a slash is `*` or an authority, or it is odd.
-    if target.first() != Some(&b'/') {
-        let (path, _) = split_query(target);
-        return !path.iter().any(|byte| b"/\\%#;".contains(byte) || is_blank(*byte));
-    }
-    let (mut previous, mut rest) = (0, target);
-    while let [byte, after @ ..] = rest {
-        let byte = *byte;
-        rest = after;
-        if ORDINARY.get(usize::from(byte)) != Some(&true) {
-            let plain = match byte {
-                b'?' => break,
-                b'/' => previous != b'/' && previous != b'.',
-                b'.' => previous != b'/',
-                // Bytes from 0x80 on are text in another alphabet, which no step undoes; 0xc0 and 0xc1 are not.
-                b'%' => unescape(rest).is_some_and(|value| value >= 0x80 && !matches!(value, 0xc0 | 0xc1)),
-                _ => false,
-            };
-            if !plain {
-                return false;
-            }
-        }
-        previous = byte;
-    }
-    previous != b'.'
-}
-
 /// Refuses what could not be gone through by steps. Servers that a profile is not for are left out.
 pub(super) fn check(path: &[u8], profile: Profile) -> Result<(), Unreadable> {
     let strict = profile == Profile::Strict;
@@ -173,7 +130,7 @@ pub(super) fn check(path: &[u8], profile: Profile) -> Result<(), Unreadable> {
 }
 
 /// What no path may hold as it is.
-const fn is_blank(byte: u8) -> bool {
+pub(super) const fn is_blank(byte: u8) -> bool {
     byte <= b' ' || byte == 0x7f
 }
 
@@ -199,7 +156,7 @@ fn decode(path: &[u8], wanted: impl Fn(u8) -> bool) -> Vec<u8> {
 }
 
 /// The byte that the two digits after a `%` stand for.
-fn unescape(digits: &[u8]) -> Option<u8> {
+pub(super) fn unescape(digits: &[u8]) -> Option<u8> {
     let [high, low, ..] = digits else { return None };
     let hex = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
     Some(hex(*high)? * 16 + hex(*low)?)

@@ -42,7 +42,20 @@ pub(crate) struct Open {
 
 /// Whether an expression is text that no dialect gives another meaning.
 pub(super) fn is_plain(source: &str) -> bool {
-    source.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_-=:,%@~".contains(&byte))
+    source.bytes().all(is_text)
+}
+
+fn is_text(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"/_-=:,%@~".contains(&byte)
+}
+
+/// How many bytes an expression begins with that are text, whatever follows them: not the one that is repeated.
+pub(super) fn text_before(source: &str) -> usize {
+    let end = source.bytes().position(|byte| !is_text(byte)).unwrap_or(source.len());
+    match source.as_bytes().get(end) {
+        Some(b'*' | b'+' | b'?' | b'{') => end.saturating_sub(1),
+        _ => end,
+    }
 }
 
 impl Shape {

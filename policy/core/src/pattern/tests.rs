@@ -105,3 +105,30 @@ fn texts_with_anything_between_them_need_no_automaton() {
     check("aba.*aba", &[b"abaaba", b"abaXaba"], &[b"ababa", b"aba"]);
     check("^/(x.*)y.*.+$", &[b"/xyz", b"/xyyz"], &[b"/xy", b"/y"]);
 }
+
+/// The text that an expression begins with is not parsed; what comes of it is the same.
+#[test]
+fn a_text_in_front_changes_nothing() {
+    let texts = ["", "/", "/a", "/api/v1", "/a-b_c~d"];
+    let rests = [
+        "", ".*", "*", "+", "?x", "{2}", "{2,}", "|/b", "(b|c)", "(?i)B", "(?i:B)c", "^", "$", r"\b", r"\.",
+        "[/a]+x|", "é", "!", "a|b", "(", ")", "{", "**", "[", "$|^", "(?:a|)?",
+    ];
+    for source in texts.iter().flat_map(|text| rests.iter().map(move |rest| format!("{text}{rest}"))) {
+        let whole = regex_syntax::ParserBuilder::new()
+            .utf8(false)
+            .unicode(false)
+            .dot_matches_new_line(true)
+            .nest_limit(NEST_LIMIT)
+            .build()
+            .parse(&source);
+        match (parse_checked(&source), whole) {
+            (Ok((hir, verbatim)), Ok(whole)) => {
+                assert_eq!(hir, whole, "{source}");
+                assert!(source.is_char_boundary(verbatim), "{source}");
+            }
+            (Err(PatternError::Syntax(_)), Err(_)) | (Err(PatternError::Dialect(_)), _) => {}
+            (ours, theirs) => panic!("{source}: {ours:?}, {theirs:?}"),
+        }
+    }
+}

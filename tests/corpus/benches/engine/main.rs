@@ -69,6 +69,12 @@ fn repeat(what: &str, set: &Set, times: usize) {
             let mut guest = vm::Guest::new(&vm::component(), set).expect("the component takes the bundle");
             paths.for_each(|path| guest.request(path));
         }
-        other => panic!("expected decide, request or component, not {other}"),
+        "load" => {
+            let module = vm::module();
+            for _ in 0..times {
+                vm::Guest::new(&module, set).expect("the filter takes the bundle");
+            }
+        }
+        other => panic!("expected decide, request, component or load, not {other}"),
     }
 }
