@@ -17,7 +17,7 @@ const FILTER: Guest = Guest {
     package: "postern-filter",
     target: "wasm32-wasip1",
     file: "postern_filter.wasm",
-    sources: &["filter/Cargo.toml", "filter/src"],
+    sources: &["filter/Cargo.toml", "filter/src", "filter/report"],
 };
 
 fn main() -> Result<(), Box<dyn Error>> {

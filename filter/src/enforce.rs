@@ -3,18 +3,20 @@
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use postern_filter_report::{
+    AUDITS_NOT_LOGGED, DENIALS_NOT_LOGGED, Decisions, Denied, Limit, Side, Subject, Tried, UNREADABLE,
+    Untold, What,
+};
 use postern_policy_core::bytes;
 use postern_policy_core::decide::{Decision, Reason, Verdict};
 use postern_policy_core::http::Request;
 use postern_policy_core::identity::PeerSource;
 use postern_policy_core::policy::Direction;
-use postern_policy_core::set::{Connection, Judged, Needs, PolicySet, Side};
+use postern_policy_core::set::{self, Connection, Judged, Needs, PolicySet};
 use proxy_wasm::types::LogLevel;
 
-use crate::decisions::Decisions;
 use crate::host;
-use crate::limit::Limit;
-use crate::metrics::{Metrics, RuleHits, Subject};
+use crate::metrics::{self, Metrics, RuleHits};
 use crate::policy::Policy;
 
 /// Envoy's number for a listener that takes outbound traffic.
@@ -48,9 +50,7 @@ pub(crate) enum Outcome {
 impl Enforcer {
     pub(crate) fn new(policy: Policy, metrics: Metrics) -> Self {
         let report = policy.report();
-        let limit = |what| Limit::new(report.denials_per_second, what);
-        let (denials, audits) =
-            (limit("postern_denials_not_logged_total"), limit("postern_audits_not_logged_total"));
+        let limit = || Limit::new(report.denials_per_second, now());
         let (hits, certificates) = match policy.set() {
             None => (RuleHits::default(), false),
             Some(set) => (
@@ -67,8 +67,8 @@ impl Enforcer {
             metrics,
             hits,
             decisions: Decisions::default(),
-            denials,
-            audits,
+            denials: limit(),
+            audits: limit(),
             certificates,
             source: address(|needs| needs.source, "source\0address"),
             destination: address(|needs| needs.destination, "destination\0address"),
@@ -81,6 +81,12 @@ impl Enforcer {
 
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Whether a certificate may tell who sends, and the client has not had the time to show one: Envoy shows a connection
+    /// before its handshake.
+    pub(crate) fn awaits_certificate(&self) -> bool {
+        self.certificates && is_tls() && !shows_certificate()
     }
 
     /// Decides, counts, and says so where it denies.
@@ -135,6 +141,13 @@ impl Enforcer {
         })
     }
 
+    /// A request that cannot be read: there is nothing to decide.
+    pub(crate) fn unreadable(&self) {
+        if let Some(untold) = take(&self.denials, DENIALS_NOT_LOGGED) {
+            host::log(LogLevel::Error, &format!("{UNREADABLE}{untold}"));
+        }
+    }
+
     /// The one line that a denial leaves in the log, and what the client may quote of it.
     fn say_denied(
         &self,
@@ -144,19 +157,16 @@ impl Enforcer {
         request: Option<&Request<'_>>,
     ) -> Option<String> {
         let quoted = self.policy.report().decision_header;
-        let untold = self.denials.take();
+        let untold = take(&self.denials, DENIALS_NOT_LOGGED);
         if !quoted && untold.is_none() {
             return None;
         }
         let id = self.decisions.next();
         if let Some(untold) = untold {
-            let audit = if tried_passes { "audit=allow " } else { "" };
-            let ends = ends(judged.side.as_ref());
-            let text = describe(&judged.decision, request);
-            host::log(
-                LogLevel::Info,
-                &format!("postern: denied {subject} {ends}decision={id} {audit}{text}{untold}"),
-            );
+            with_words(judged.side.as_ref(), &judged.decision, request, |what| {
+                let line = Denied { subject, id: &id, tried_passes, what, untold };
+                host::log(LogLevel::Info, &line.to_string());
+            });
         }
         quoted.then_some(id)
     }
@@ -165,32 +175,57 @@ impl Enforcer {
     fn say_tried(
         &self,
         subject: Subject,
-        side: Option<&Side>,
+        side: Option<&set::Side>,
         tried: &Decision<'_>,
         request: Option<&Request<'_>>,
     ) {
-        let Some(untold) = self.audits.take() else { return };
-        let (ends, text) = (ends(side), describe(tried, request));
-        host::log(
-            LogLevel::Info,
-            &format!("postern: audit: {subject} passes and would be denied: {ends}{text}{untold}"),
-        );
+        let Some(untold) = take(&self.audits, AUDITS_NOT_LOGGED) else { return };
+        with_words(side, tried, request, |what| {
+            host::log(LogLevel::Info, &Tried { subject, what, untold }.to_string());
+        });
     }
+}
+
+/// Whether a line may be said. One that may not is counted.
+fn take(limit: &Limit, not_logged: &'static str) -> Option<Untold> {
+    let untold = limit.take(now());
+    if untold.is_none() {
+        metrics::not_logged(not_logged);
+    }
+    untold
+}
+
+/// A host without a clock has no time: what is saved up is all that is ever said.
+fn now() -> u64 {
+    host::now().unwrap_or(0)
+}
+
+/// A decision in words.
+fn with_words(
+    side: Option<&set::Side>,
+    decision: &Decision<'_>,
+    request: Option<&Request<'_>>,
+    say: impl FnOnce(What<'_>),
+) {
+    let direction = side.map(|side| side.direction.to_string()).unwrap_or_default();
+    let side = side.map(|side| Side { direction: &direction, peer: side.peer, identity: side.identity.0 });
+    let (layer, words) = (decision.layer.to_string(), decision.describe(request));
+    say(What { side, layer: &layer, reason: decision.reason.code(), words: &words });
 }
 
 fn passes(decision: &Decision<'_>) -> bool {
     decision.verdict != Verdict::Deny
 }
 
-fn ends(side: Option<&Side>) -> String {
-    side.map_or_else(String::new, |Side { direction, peer, identity }| {
-        format!("direction={direction} peer={peer} identity={identity} ")
-    })
+/// Whether the connection is TLS at all: then it has a certificate of this end, known from the start. The peer's is not
+/// asked for before there is one: some releases of Envoy would remember for good that there was none.
+fn is_tls() -> bool {
+    host::property("connection\0subject_local_certificate").is_ok()
 }
 
-fn describe(decision: &Decision<'_>, request: Option<&Request<'_>>) -> String {
-    let (layer, code) = (decision.layer, decision.reason.code());
-    format!("layer={layer} reason={code}: {}", decision.describe(request))
+/// Whether the client has shown a certificate.
+fn shows_certificate() -> bool {
+    host::property("connection\0mtls").is_ok_and(|flag| flag == [1])
 }
 
 /// The first URI of the certificate that the client showed and the host verified.

@@ -2,19 +2,16 @@
 
 use std::rc::Rc;
 
+use postern_filter_report::{DECISION_HEADER, Subject};
 use postern_policy_core::http::Request;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, LogLevel};
 
 use crate::enforce::{Enforcer, Outcome};
 use crate::host;
-use crate::metrics::Subject;
 
 /// gRPC's PERMISSION_DENIED.
 const PERMISSION_DENIED: i32 = 7;
-
-/// The header by which a client can quote a denial.
-const DECISION: &str = "x-postern-decision";
 
 pub(crate) struct HttpFilter {
     enforcer: Rc<Enforcer>,
@@ -34,7 +31,7 @@ impl HttpFilter {
             }
         };
         let Some(request) = parse(&map) else {
-            host::log(LogLevel::Error, "postern: denied: the host's header map is malformed");
+            self.enforcer.unreadable();
             return Outcome::Denied(None);
         };
         self.enforcer.enforce(Subject::Request, Some(&request), |set, connection, certificate| {
@@ -51,7 +48,7 @@ impl HttpContext for HttpFilter {
             Outcome::Passes => return Action::Continue,
             Outcome::Denied(id) => id,
         };
-        let header = id.as_deref().map(|id| (DECISION, id));
+        let header = id.as_deref().map(|id| (DECISION_HEADER, id));
         let answer =
             host::respond(403, "postern_denied", header.as_slice(), b"Access denied\r\n", PERMISSION_DENIED);
         // Where the host cannot answer, the request still gets no further.

@@ -13,11 +13,9 @@
 #![allow(missing_docs, reason = "the SDK's macro exports a function without any")]
 
 mod connection;
-mod decisions;
 mod enforce;
 mod host;
 mod http;
-mod limit;
 mod metrics;
 mod policy;
 mod root;

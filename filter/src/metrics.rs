@@ -1,37 +1,16 @@
-//! Metrics: how many connections and requests passed or did not, and why.
-//!
-//! The ABI has names and no labels. A label is written into the name, after a dot and before an equals sign:
-//! `postern_requests_total.verdict=deny.reason=no-match.layer=L7.direction=ingress`. Our proxy reads them out of there,
-//! and Envoy does with the `stats_tags` that docs/envoy.md has.
+//! Metrics: how many connections and requests passed or did not, and why; how often a rule decided.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fmt::{self, Write};
 
+use postern_filter_report::{self as report, Subject};
 use postern_policy_core::decide::{Decision, Layer, Verdict};
-use postern_policy_core::endpoint::{Action, DirectionPolicy};
 use postern_policy_core::policy::{Direction, RuleId};
 use postern_policy_core::set::{Judged, PolicySet};
 use proxy_wasm::types::MetricType;
 
 use crate::host;
-
-/// What was decided on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Subject {
-    Connection,
-    Request,
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Connection => "connection",
-            Self::Request => "request",
-        })
-    }
-}
 
 /// What a counter counts, each of a closed set.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,13 +26,18 @@ struct Key {
 
 impl Key {
     fn name(&self) -> String {
-        let Self { subject, verdict, reason, layer, direction, differs } = self;
-        let audited = if differs.is_some() { "_audited" } else { "" };
-        let direction = direction.map_or_else(|| "unknown".to_owned(), |direction| direction.to_string());
-        let differs = differs.map_or_else(String::new, |differs| format!(".differs={differs}"));
-        format!(
-            "postern_{subject}s{audited}_total.verdict={verdict}.reason={reason}.layer={layer}.direction={direction}{differs}"
-        )
+        let &Self { subject, verdict, reason, layer, direction, differs } = self;
+        let (verdict, layer) = (verdict.to_string(), layer.to_string());
+        let direction = direction.map(|direction| direction.to_string());
+        report::Counter {
+            subject,
+            verdict: &verdict,
+            reason,
+            layer: &layer,
+            direction: direction.as_deref(),
+            differs,
+        }
+        .to_string()
     }
 }
 
@@ -106,9 +90,17 @@ impl Metrics {
     }
 
     pub(crate) fn quarantined(&self, rules: usize) {
-        if let Ok(id) = host::metric(MetricType::Gauge, "postern_rules_quarantined") {
+        if let Ok(id) = host::metric(MetricType::Gauge, report::QUARANTINED) {
             host::record(id, u64::try_from(rules).unwrap_or(u64::MAX));
         }
+    }
+}
+
+/// Counts one line that a limit kept out of the log.
+pub(crate) fn not_logged(counter: &'static str) {
+    // Defining it again finds it: rare enough not to keep the number.
+    if let Ok(id) = host::metric(MetricType::Counter, counter) {
+        host::increment(id);
     }
 }
 
@@ -126,8 +118,7 @@ impl RuleHits {
     pub(crate) fn of(set: &PolicySet, most: usize) -> Self {
         let mut hits = Self::default();
         let mut known: HashMap<&RuleId, usize> = HashMap::new();
-        let policies = set.endpoints().iter().flat_map(|endpoint| [&endpoint.ingress, &endpoint.egress]);
-        for id in policies.flat_map(names) {
+        for id in set.rule_names() {
             let next = hits.counters.len();
             let place = match known.entry(id) {
                 Entry::Occupied(place) => *place.get(),
@@ -153,7 +144,7 @@ impl RuleHits {
         let id = match counter.get() {
             Counter::Defined(id) => id,
             Counter::Undefined => {
-                let name = format!("postern_rule_hits_total.rule={}", Escaped(rule.as_str()));
+                let name = report::RuleHits(rule.as_str()).to_string();
                 let id = host::metric(MetricType::Counter, &name).ok();
                 counter.set(Counter::Defined(id));
                 id
@@ -167,31 +158,4 @@ impl RuleHits {
 
 fn address(rule: &RuleId) -> usize {
     rule.as_str().as_ptr().addr()
-}
-
-/// The names by which decisions know rules: those of HTTP rules have one for each.
-fn names(policy: &DirectionPolicy) -> impl Iterator<Item = &RuleId> {
-    policy.rules.iter().flat_map(|rule| {
-        let http = match &rule.action {
-            Action::Http(rules) => &rules[..],
-            _ => &[],
-        };
-        std::iter::once(&rule.id).chain(http.iter().map(|rule| &rule.id))
-    })
-}
-
-/// A label's value without the bytes that names are divided by, each as `%` and two digits.
-struct Escaped<'a>(&'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.0.bytes() {
-            match byte {
-                b'.' | b'=' | b'%' | b' ' => write!(f, "%{byte:02X}")?,
-                0x21..=0x7e => f.write_char(char::from(byte))?,
-                _ => write!(f, "%{byte:02X}")?,
-            }
-        }
-        Ok(())
-    }
 }

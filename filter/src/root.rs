@@ -3,6 +3,8 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
+use postern_filter_report::{EMPTY_REFUSED, InForce, NO_POLICY, Part, Quarantined, Refused};
+use postern_policy_wire::Versions;
 use proxy_wasm::traits::{Context, HttpContext, RootContext, StreamContext};
 use proxy_wasm::types::{ContextType, LogLevel};
 
@@ -46,31 +48,25 @@ impl RootContext for Root {
             Ok(loaded) => {
                 self.enforcer.metrics().quarantined(loaded.quarantined.len());
                 for rule in &loaded.quarantined {
-                    let text = format!("postern: rule {} is quarantined: {}", rule.rule, rule.reason);
-                    host::log(LogLevel::Warn, &text);
+                    let line = Quarantined { rule: rule.rule.as_str(), why: &rule.reason };
+                    host::log(LogLevel::Warn, &line.to_string());
                 }
-                if let Some(versions) = &loaded.versions {
-                    let kept = |kept| if kept { " (kept)" } else { "" };
-                    let took = host::now().zip(started).map_or(0, |(now, then)| now.saturating_sub(then));
-                    let text = format!(
-                        "postern: in force: identities {:?}{}, policy {:?}{}, read in {} µs",
-                        versions.identities,
-                        kept(loaded.kept.identities),
-                        versions.policy,
-                        kept(loaded.kept.policy),
-                        took / 1000,
-                    );
-                    host::log(LogLevel::Info, &text);
+                if let Some(Versions { identities, policy }) = &loaded.versions {
+                    let kept = loaded.kept;
+                    let line = InForce {
+                        identities: Part { version: identities, kept: kept.identities },
+                        policy: Part { version: policy, kept: kept.policy },
+                        took: host::now().zip(started).map_or(0, |(now, then)| now.saturating_sub(then)),
+                    };
+                    host::log(LogLevel::Info, &line.to_string());
                 }
                 self.enforcer = Rc::new(Enforcer::new(Policy::Loaded(loaded), Metrics::default()));
                 true
             }
             Err(error) => {
-                let kept = match self.enforcer.policy() {
-                    Policy::NotLoaded => "everything is denied until a good one comes",
-                    Policy::Loaded(_) => "the last good one stays in force",
-                };
-                host::log(LogLevel::Error, &format!("postern: configuration refused: {error}; {kept}"));
+                let kept = matches!(self.enforcer.policy(), Policy::Loaded(_));
+                let line = Refused { why: &error.to_string(), kept };
+                host::log(LogLevel::Error, &line.to_string());
                 false
             }
         }
@@ -98,14 +94,11 @@ impl Root {
     fn without_configuration(&self) -> bool {
         match self.enforcer.policy() {
             Policy::NotLoaded => {
-                host::log(LogLevel::Warn, "postern: no policy loaded yet: everything is denied");
+                host::log(LogLevel::Warn, NO_POLICY);
                 true
             }
             Policy::Loaded(_) => {
-                host::log(
-                    LogLevel::Error,
-                    "postern: empty configuration refused: the last good one stays in force",
-                );
+                host::log(LogLevel::Error, EMPTY_REFUSED);
                 false
             }
         }

@@ -1,5 +1,6 @@
 //! What is answered, in the interface's terms.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use postern_policy_core::decide::{self, Reason};
@@ -9,8 +10,8 @@ use postern_policy_core::set::{self, Judged};
 use postern_policy_wire::{self as wire, BundleError, Loaded};
 
 use crate::bindings::exports::postern::policy::decider::{
-    Address, Decision, Direction, Judgement, Layer, NearMiss, Quarantined, Refusal, Report, Reporting, Side,
-    Verdict,
+    Address, Decision, Direction, Judgement, Layer, NearMiss, Part, Parts, Quarantined, Refusal, Report,
+    Reporting, Side, Verdict,
 };
 
 /// What is answered.
@@ -74,10 +75,18 @@ pub(crate) fn report(loaded: &Loaded) -> Report {
         rule: quarantined.rule.as_str().to_owned(),
         explanation: quarantined.reason.clone(),
     });
+    let parts = loaded.versions.as_ref().map(|versions| Parts {
+        identities: Part { version: versions.identities.clone(), kept: loaded.kept.identities },
+        policy: Part { version: versions.policy.clone(), kept: loaded.kept.policy },
+    });
+    let mut known = HashSet::new();
+    let rules = loaded.set.rule_names().filter(|rule| known.insert(*rule)).take(rule_hits.into());
+    let rules = rules.map(|rule| rule.as_str().to_owned()).collect();
     Report {
         endpoints: u32::try_from(loaded.set.endpoints().len()).unwrap_or(u32::MAX),
         quarantined: quarantined.collect(),
-        reporting: Reporting { decision_header, rule_hits, denials_per_second },
+        parts,
+        reporting: Reporting { decision_header, rules, denials_per_second },
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) const KEPT: [&str; 11] = [
     "proxy_on_configure",
     "proxy_on_context_create",
     "proxy_on_new_connection",
-    // A denied connection that the host could not close passes nothing on.
+    // What waits for its certificate is decided here; a denied connection that the host could not close passes nothing on.
     "proxy_on_downstream_data",
     "proxy_on_request_headers",
     // The context's memory is freed here; `proxy_on_done` and `proxy_on_log` before it have nothing to do.

@@ -5,8 +5,8 @@
 //! that the proxy-wasm module uses, so that who reads logs and metrics need not know which of the two runs.
 
 mod answer;
+mod counters;
 mod instance;
-mod lines;
 mod question;
 mod report;
 

@@ -5,11 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::decide::{Decision, Reason, Verdict};
-use crate::endpoint::{EndpointPolicy, Flow};
+use crate::endpoint::{Action, EndpointPolicy, Flow};
 use crate::http::Request;
 use crate::identity::{Caller, Evidence, IdentityId, Known, PeerSource};
 use crate::matcher::{Compiled, Matchers};
-use crate::policy::Direction;
+use crate::policy::{Direction, RuleId};
 use crate::port::Protocol;
 use crate::world::WorkloadName;
 
@@ -205,6 +205,19 @@ impl PolicySet {
     /// The endpoints of the set.
     pub fn endpoints(&self) -> &[EndpointPolicy] {
         &self.policies.endpoints
+    }
+
+    /// The names by which decisions know the rules that are enforced, in their order; those of HTTP rules after their
+    /// rule's.
+    pub fn rule_names(&self) -> impl Iterator<Item = &RuleId> {
+        let policies = self.endpoints().iter().flat_map(|endpoint| [&endpoint.ingress, &endpoint.egress]);
+        policies.flat_map(|policy| &policy.rules).flat_map(|rule| {
+            let http = match &rule.action {
+                Action::Http(rules) => &rules[..],
+                Action::Allow | Action::Deny | Action::Pass | Action::Quarantined(_) => &[],
+            };
+            std::iter::once(&rule.id).chain(http.iter().map(|rule| &rule.id))
+        })
     }
 
     /// Decides a connection of which nothing but the addresses is known.

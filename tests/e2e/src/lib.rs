@@ -4,6 +4,7 @@
 //! The suites are in `tests/`, one file for each thing that is proven.
 
 pub mod bundles;
+pub mod callers;
 pub mod chaos;
 pub mod engine;
 pub mod node;

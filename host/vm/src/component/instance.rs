@@ -1,15 +1,17 @@
 //! One living instance of a component.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
+use postern_filter_report::{EMPTY_REFUSED, Refused, Subject};
 use wasmtime::Store;
 
 use super::answer::denied;
 use super::bindings::exports::postern::policy::decider::Verdict;
 use super::bindings::{Policy, PolicyPre};
 use super::question;
-use super::report::{Reporter, Subject};
+use super::report::Reporter;
 use crate::connection::ConnectionInfo;
 use crate::engine::Engine;
 use crate::fault::Fault;
@@ -69,21 +71,32 @@ impl Instance {
     /// Gives the component a bundle. None at all is a legal start, and never a way to lose the policy in force.
     pub(crate) fn configure(&mut self, configuration: &Bytes) -> Result<(), NotTaken> {
         if configuration.is_empty() {
-            return match self.configured {
-                false => Ok(()),
-                true => Err(NotTaken::Refused("it is empty: the last good one stays in force".into())),
-            };
+            if self.configured {
+                return Err(self.refused(EMPTY_REFUSED.to_owned()));
+            }
+            self.reporter.without_policy();
+            return Ok(());
         }
         self.prepare(self.configure_ticks, MAX_REPORT);
+        let started = Instant::now();
         let answer = self.world.postern_policy_decider().call_configure(&mut self.store, configuration);
         match answer.map_err(|error| NotTaken::Fault(self.fault(&error)))? {
             Ok(report) => {
                 self.configured = true;
-                self.reporter.configured(&report);
+                self.reporter.configured(&report, started.elapsed());
                 Ok(())
             }
-            Err(refusal) => Err(NotTaken::Refused(refusal.explanation)),
+            Err(refusal) => {
+                let line = Refused { why: &refusal.explanation, kept: self.configured };
+                Err(self.refused(line.to_string()))
+            }
         }
+    }
+
+    /// The line that the log has is the reason too, as it is where a module refuses.
+    fn refused(&self, line: String) -> NotTaken {
+        self.reporter.refused(&line);
+        NotTaken::Refused(line)
     }
 
     /// Asks about a connection. Whether it may stay.
@@ -92,7 +105,7 @@ impl Instance {
         let decider = self.world.postern_policy_decider();
         let answer = decider.call_decide_connection(&mut self.store, question::connection(info));
         let judgement = answer.map_err(|error| self.fault(&error))?;
-        self.reporter.decided(Subject::Connection, &judgement);
+        let _not_told = self.reporter.decided(Subject::Connection, &judgement);
         Ok(matches!(judgement.enforced.verdict, Verdict::Allow | Verdict::Redirect))
     }
 
@@ -105,17 +118,17 @@ impl Instance {
         let mut list = Vec::with_capacity(headers.len());
         let Some(request) = question::request(headers, &mut list) else {
             self.reporter.unreadable();
-            return Ok(RequestOutcome::Respond(denied()));
+            return Ok(RequestOutcome::Respond(denied(None)));
         };
         self.prepare(self.call_ticks, MAX_DECISION);
         let decider = self.world.postern_policy_decider();
         let answer = decider.call_decide_request(&mut self.store, question::connection(info), request);
         let judgement = answer.map_err(|error| self.fault(&error))?;
-        self.reporter.decided(Subject::Request, &judgement);
+        let quoted = self.reporter.decided(Subject::Request, &judgement);
         Ok(match judgement.enforced.verdict {
             Verdict::Allow => RequestOutcome::Continue { changed: false },
             // No request is redirected: what is not allowed is denied.
-            Verdict::Deny | Verdict::Redirect => RequestOutcome::Respond(denied()),
+            Verdict::Deny | Verdict::Redirect => RequestOutcome::Respond(denied(quoted.as_deref())),
         })
     }
 

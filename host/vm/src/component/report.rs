@@ -1,141 +1,161 @@
-//! What is said of decisions: a counter for each kind, a line for a denial.
+//! What is said of decisions, as the proxy-wasm module says it: counters, lines in the log, the id that a client quotes.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use postern_filter_report::{
+    self as report, AUDITS_NOT_LOGGED, DENIALS_NOT_LOGGED, Decisions, Denied, InForce, Limit, NO_POLICY,
+    QUARANTINED, Quarantined, Subject, Tried, UNREADABLE, Untold, What,
+};
 use tracing::Level;
 
 use super::bindings::exports::postern::policy::decider::{
-    Address, Decision, Direction, Judgement, Layer, Report, Side, Verdict,
+    Address, Decision, Judgement, Part, Parts, Report, Side, Verdict,
 };
-use super::lines::Lines;
+use super::counters::{Counters, RuleHits, code, direction_name, layer_name};
 use crate::imports::line;
-use crate::metrics::{Metric, MetricKind, MetricsStore};
+use crate::metrics::{MetricKind, MetricsStore};
 use crate::module::Plugin;
 
 /// Before a bundle says how many.
 const DENIALS_PER_SECOND: u16 = 10;
 
-/// What was decided on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subject {
-    Connection,
-    Request,
-}
-
 /// Counts and logs for one instance.
 pub(super) struct Reporter {
     plugin: Arc<Plugin>,
     metrics: Arc<MetricsStore>,
-    /// Searched from its start: a handful are in use.
-    counters: Vec<Counter>,
-    lines: Lines,
+    counters: Counters,
+    hits: RuleHits,
+    decisions: Decisions,
+    /// Whether clients are told the ids.
+    quoted: bool,
+    connections: Lines,
+    requests: Lines,
+    started: Instant,
 }
 
-/// What a counter counts.
-#[derive(PartialEq, Eq)]
-struct Key<'a> {
-    subject: Subject,
-    verdict: Verdict,
-    layer: Layer,
-    direction: Option<Direction>,
-    code: &'a str,
-    /// Of what is only tried: whether what is enforced lets pass as much.
-    differs: Option<bool>,
+/// How many lines there may be of one subject: each has its own limits, as the module's two filters have.
+struct Lines {
+    denials: Limit,
+    audits: Limit,
 }
 
-/// A counter, found or made when it is first needed; without a metric where the store has no room.
-struct Counter {
-    subject: Subject,
-    verdict: Verdict,
-    layer: Layer,
-    direction: Option<Direction>,
-    code: String,
-    differs: Option<bool>,
-    metric: Option<Arc<Metric>>,
+impl Lines {
+    fn new(per_second: u16, now: u64) -> Self {
+        Self { denials: Limit::new(per_second, now), audits: Limit::new(per_second, now) }
+    }
 }
-
-/// How many reasons a guest may name, and in how many letters. It is not trusted to name few.
-const MAX_COUNTERS: usize = 128;
-const MAX_CODE: usize = 32;
 
 impl Reporter {
     pub(super) fn new(plugin: Arc<Plugin>, metrics: Arc<MetricsStore>) -> Self {
-        Self { plugin, metrics, counters: Vec::new(), lines: Lines::new(DENIALS_PER_SECOND) }
+        let lines = || Lines::new(DENIALS_PER_SECOND, 0);
+        Self {
+            plugin,
+            metrics,
+            counters: Counters::default(),
+            hits: RuleHits::default(),
+            decisions: Decisions::default(),
+            quoted: false,
+            connections: lines(),
+            requests: lines(),
+            started: Instant::now(),
+        }
     }
 
     /// A bundle was accepted.
-    pub(super) fn configured(&mut self, report: &Report) {
-        if let Some(gauge) = self.metrics.define(MetricKind::Gauge, "postern_rules_quarantined") {
-            gauge.record(u64::try_from(report.quarantined.len()).unwrap_or(u64::MAX));
+    pub(super) fn configured(&mut self, accepted: &Report, took: Duration) {
+        if let Some(gauge) = self.metrics.define(MetricKind::Gauge, QUARANTINED) {
+            gauge.record(u64::try_from(accepted.quarantined.len()).unwrap_or(u64::MAX));
         }
-        for rule in &report.quarantined {
-            self.log(
-                Level::WARN,
-                &format!("postern: rule {} is quarantined: {}", rule.rule, rule.explanation),
-            );
+        for rule in &accepted.quarantined {
+            let line = Quarantined { rule: &rule.rule, why: &rule.explanation };
+            self.log(Level::WARN, &line.to_string());
         }
-        if report.reporting.decision_header {
-            self.log(
-                Level::WARN,
-                "postern: report.decisionHeader has no effect on a component: answers carry no decision id",
-            );
+        if let Some(Parts { identities, policy }) = &accepted.parts {
+            let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+            let line = InForce { identities: part(identities), policy: part(policy), took };
+            self.log(Level::INFO, &line.to_string());
         }
-        self.lines = Lines::new(report.reporting.denials_per_second);
+        let reporting = &accepted.reporting;
+        let lines = || Lines::new(reporting.denials_per_second, self.now());
+        (self.connections, self.requests) = (lines(), lines());
+        self.hits = RuleHits::of(&reporting.rules);
+        self.quoted = reporting.decision_header;
     }
 
-    /// A decision was taken.
-    pub(super) fn decided(&mut self, subject: Subject, judgement: &Judgement) {
+    /// None was accepted yet, and none was given.
+    pub(super) fn without_policy(&self) {
+        self.log(Level::WARN, NO_POLICY);
+    }
+
+    /// A bundle was not accepted.
+    pub(super) fn refused(&self, line: &str) {
+        self.log(Level::ERROR, line);
+    }
+
+    /// A decision was taken. What the client may quote of it.
+    pub(super) fn decided(&mut self, subject: Subject, judgement: &Judgement) -> Option<String> {
         let Judgement { enforced, audit } = judgement;
-        self.count(subject, enforced, None);
-        if let Some(tried) = audit {
-            let differs = (tried.verdict == Verdict::Deny) != (enforced.verdict == Verdict::Deny);
-            self.count(subject, tried, Some(differs));
+        let tried = audit.as_ref().filter(|tried| passes(tried) != passes(enforced));
+        self.counters.count(&self.metrics, subject, enforced, None);
+        if let Some(audit) = audit {
+            self.counters.count(&self.metrics, subject, audit, Some(tried.is_some()));
         }
-        if enforced.verdict == Verdict::Deny {
-            if self.lines.take(Instant::now()) {
-                self.log(Level::INFO, &Denial(subject, enforced).to_string());
-            } else if let Some(counter) =
-                self.metrics.define(MetricKind::Counter, "postern_denials_not_logged_total")
-            {
-                counter.increment(1);
-            }
+        if let Some(rule) = &enforced.rule {
+            self.hits.count(&self.metrics, rule);
         }
+        if !passes(enforced) {
+            return self.say_denied(subject, enforced, tried.is_some());
+        }
+        if let Some(tried) = tried
+            && let Some(untold) = self.take(&self.lines(subject).audits, AUDITS_NOT_LOGGED)
+        {
+            self.log(Level::INFO, &Tried { subject, what: what(tried), untold }.to_string());
+        }
+        None
     }
 
     /// A request could not be put as a question.
-    pub(super) fn unreadable(&mut self) {
-        if self.lines.take(Instant::now()) {
-            self.log(
-                Level::ERROR,
-                "postern: denied: the request has no method, or two methods, paths or authorities",
-            );
+    pub(super) fn unreadable(&self) {
+        if let Some(untold) = self.take(&self.requests.denials, DENIALS_NOT_LOGGED) {
+            self.log(Level::ERROR, &format!("{UNREADABLE}{untold}"));
         }
     }
 
-    fn count(&mut self, subject: Subject, decision: &Decision, differs: Option<bool>) {
-        let key = Key {
-            subject,
-            verdict: decision.verdict,
-            layer: decision.layer,
-            direction: decision.side.as_ref().map(|side| side.direction),
-            code: if is_code(&decision.code) { &decision.code } else { "other" },
-            differs,
-        };
-        let metric = match self.counters.iter().find(|counter| counter.key() == key) {
-            Some(counter) => counter.metric.as_ref(),
-            None if self.counters.len() >= MAX_COUNTERS => return,
-            None => {
-                let metric = self.metrics.define(MetricKind::Counter, &key.name());
-                self.counters.push(Counter::new(&key, metric));
-                self.counters.last().and_then(|counter| counter.metric.as_ref())
-            }
-        };
-        if let Some(metric) = metric {
-            metric.increment(1);
+    fn say_denied(&self, subject: Subject, decision: &Decision, tried_passes: bool) -> Option<String> {
+        let untold = self.take(&self.lines(subject).denials, DENIALS_NOT_LOGGED);
+        if !self.quoted && untold.is_none() {
+            return None;
         }
+        let id = self.decisions.next();
+        if let Some(untold) = untold {
+            let line = Denied { subject, id: &id, tried_passes, what: what(decision), untold };
+            self.log(Level::INFO, &line.to_string());
+        }
+        self.quoted.then_some(id)
+    }
+
+    fn lines(&self, subject: Subject) -> &Lines {
+        match subject {
+            Subject::Connection => &self.connections,
+            Subject::Request => &self.requests,
+        }
+    }
+
+    /// Whether a line may be said. One that may not is counted.
+    fn take(&self, limit: &Limit, not_logged: &str) -> Option<Untold> {
+        let untold = limit.take(self.now());
+        if untold.is_none()
+            && let Some(counter) = self.metrics.define(MetricKind::Counter, not_logged)
+        {
+            counter.increment(1);
+        }
+        untold
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
     fn log(&self, level: Level, text: &str) {
@@ -143,85 +163,26 @@ impl Reporter {
     }
 }
 
-impl Key<'_> {
-    /// With its labels, written as the proxy-wasm module writes them.
-    fn name(&self) -> String {
-        let Self { subject, verdict, layer, direction, code, differs } = self;
-        let audited = if differs.is_some() { "_audited" } else { "" };
-        let verdict = match verdict {
-            Verdict::Allow => "allow",
-            Verdict::Deny => "deny",
-            Verdict::Redirect => "redirect",
-        };
-        let (layer, direction) = (layer_name(*layer), direction.map_or("unknown", direction_name));
-        let differs = differs.map_or_else(String::new, |differs| format!(".differs={differs}"));
-        format!(
-            "postern_{subject}s{audited}_total.verdict={verdict}.reason={code}.layer={layer}.direction={direction}{differs}"
-        )
-    }
+fn passes(decision: &Decision) -> bool {
+    decision.verdict != Verdict::Deny
 }
 
-impl Counter {
-    fn new(key: &Key<'_>, metric: Option<Arc<Metric>>) -> Self {
-        let &Key { subject, verdict, layer, direction, code, differs } = key;
-        Self { subject, verdict, layer, direction, code: code.to_owned(), differs, metric }
-    }
-
-    fn key(&self) -> Key<'_> {
-        let Self { subject, verdict, layer, direction, code, differs, .. } = self;
-        Key {
-            subject: *subject,
-            verdict: *verdict,
-            layer: *layer,
-            direction: *direction,
-            code,
-            differs: *differs,
-        }
-    }
+fn part(part: &Part) -> report::Part<'_> {
+    report::Part { version: &part.version, kept: part.kept }
 }
 
-fn layer_name(layer: Layer) -> &'static str {
-    match layer {
-        Layer::L3l4 => "L3L4",
-        Layer::L7 => "L7",
-    }
-}
-
-fn direction_name(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Ingress => "ingress",
-        Direction::Egress => "egress",
-    }
-}
-
-fn is_code(code: &str) -> bool {
-    let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    !code.is_empty() && code.len() <= MAX_CODE && code.bytes().all(letter)
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Connection => "connection",
-            Self::Request => "request",
-        })
-    }
-}
-
-/// The one line that a denial leaves in the log.
-struct Denial<'a>(Subject, &'a Decision);
-
-impl fmt::Display for Denial<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(subject, decision) = self;
-        write!(f, "postern: denied {subject} ")?;
-        if let Some(Side { direction, peer, identity }) = &decision.side {
-            let direction = direction_name(*direction);
-            write!(f, "direction={direction} peer={} identity={identity} ", address(peer))?;
-        }
-        let layer = layer_name(decision.layer);
-        let why = decision.explanation.as_deref().unwrap_or("it gives no explanation");
-        write!(f, "layer={layer} reason={}: {why}", decision.code)
+/// A decision as the log has it.
+fn what(decision: &Decision) -> What<'_> {
+    let side = decision.side.as_ref().map(|Side { direction, peer, identity }| report::Side {
+        direction: direction_name(*direction),
+        peer: address(peer),
+        identity: *identity,
+    });
+    What {
+        side,
+        layer: layer_name(decision.layer),
+        reason: code(decision),
+        words: decision.explanation.as_deref().unwrap_or("it gives no explanation"),
     }
 }
 

@@ -115,7 +115,12 @@ fn a_configuration_that_it_refuses_changes_nothing() {
         "\\01\\00\\00\\00\\00\\00\\00\\00\\00\\00\\00\\00\\00\\00\\00\\00\\18\\04\\00\\00\\02\\00\\00\\00no";
     let mut vm = Text { configure: DATA, data, ..KIND }.start();
     let refused = vm.configure("{}".into());
-    assert_eq!(refused, Err(ConfigureError::Refused { reason: "no".into() }));
+    assert_eq!(
+        refused,
+        Err(ConfigureError::Refused {
+            reason: "postern: configuration refused: no; everything is denied until a good one comes".into(),
+        })
+    );
     assert!(matches!(request(&mut vm, "/"), Ok(RequestOutcome::Continue { .. })));
     // The empty one is a legal start, and no way to lose a policy.
     let mut vm = KIND.start();

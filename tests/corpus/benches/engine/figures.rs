@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use postern_host_vm::Module;
 use serde_json::{Value, json};
+use wasmtime::component::Component;
 
 use crate::clock;
+use crate::component;
 use crate::meter::{self, Count, Meter};
 use crate::native::Native;
 use crate::rules::{SHAPES, Shape};
@@ -25,30 +27,43 @@ fn figure(what: &str, set: &Set, unit: &str, value: f64, at_most: Option<f64>) -
     json!({"what": what, "shape": shape, "rules": rules, "unit": unit, "value": value, "at_most": at_most})
 }
 
-/// One rule set, both ways.
+/// The compiled guests.
+struct Guests {
+    module: Module,
+    component: Module,
+}
+
+/// One rule set, in the core and through both doors to it.
 struct Subject {
     set: Set,
     native: Native,
-    /// Where the filter takes the bundle.
-    guest: Option<Guest>,
+    /// Where the guest takes the bundle.
+    module: Option<Guest>,
+    component: Option<Guest>,
     in_core: Vec<Duration>,
-    in_vm: Vec<Duration>,
+    in_module: Vec<Duration>,
+    in_component: Vec<Duration>,
 }
 
 impl Subject {
-    fn new(set: Set, module: &Module) -> Self {
-        let (native, guest) = (Native::new(&set), guest(module, &set));
-        Self { set, native, guest, in_core: Vec::new(), in_vm: Vec::new() }
+    fn new(set: Set, guests: &Guests) -> Self {
+        let (native, samples) = (Native::new(&set), Vec::new);
+        let (module, component) = (guest(&guests.module, &set), guest(&guests.component, &set));
+        let (in_core, in_module, in_component) = (samples(), samples(), samples());
+        Self { set, native, module, component, in_core, in_module, in_component }
     }
 
     fn turn(&mut self) {
         self.in_core.push(each(&self.set, |_| self.native.request()));
-        if let Some(guest) = &mut self.guest {
-            self.in_vm.push(each(&self.set, |path| guest.request(path)));
+        let doors = [(&mut self.module, &mut self.in_module), (&mut self.component, &mut self.in_component)];
+        for (guest, samples) in doors {
+            if let Some(guest) = guest {
+                samples.push(each(&self.set, |path| guest.request(path)));
+            }
         }
     }
 
-    fn figures(mut self, module: &Module) -> Vec<Value> {
+    fn figures(mut self, guests: &Guests) -> Vec<Value> {
         let set = &self.set;
         let large = set.rules == 10_000;
         let budget = match set.shape {
@@ -58,12 +73,17 @@ impl Subject {
         };
         let mut figures = vec![
             figure("decided in the core", set, "ns", median(&mut self.in_core), large.then_some(budget)),
-            figure("request in the VM", set, "ns", median(&mut self.in_vm), large.then_some(1_500.0)),
+            figure("request in the VM", set, "ns", median(&mut self.in_module), large.then_some(1_500.0)),
+            figure("request in the component", set, "ns", median(&mut self.in_component), None),
         ];
         if large {
-            let mut loads: Vec<Duration> =
-                (0..3).filter_map(|_| guest(module, set)).map(|guest| guest.load).collect();
-            figures.push(figure("bundle loaded in the VM", set, "ms", median(&mut loads) / 1e6, Some(300.0)));
+            let load = |code| {
+                let mut loads: Vec<Duration> =
+                    (0..3).filter_map(|_| guest(code, set)).map(|guest| guest.load).collect();
+                median(&mut loads) / 1e6
+            };
+            figures.push(figure("bundle loaded in the VM", set, "ms", load(&guests.module), Some(300.0)));
+            figures.push(figure("bundle loaded in the component", set, "ms", load(&guests.component), None));
         }
         figures
     }
@@ -76,18 +96,18 @@ fn guest(module: &Module, set: &Set) -> Option<Guest> {
 
 /// Everything.
 pub(crate) fn all() -> Value {
-    let module = vm::module();
-    let mut subjects: Vec<Subject> = sets().into_iter().map(|set| Subject::new(set, &module)).collect();
+    let guests = Guests { module: vm::module(), component: vm::component() };
+    let mut subjects: Vec<Subject> = sets().into_iter().map(|set| Subject::new(set, &guests)).collect();
     // The first turn only warms up.
     for _ in 0..=TURNS {
         subjects.iter_mut().for_each(Subject::turn);
     }
     for subject in &mut subjects {
-        for samples in [&mut subject.in_core, &mut subject.in_vm] {
+        for samples in [&mut subject.in_core, &mut subject.in_module, &mut subject.in_component] {
             samples.drain(..samples.len().min(1));
         }
     }
-    let mut figures: Vec<Value> = subjects.into_iter().flat_map(|subject| subject.figures(&module)).collect();
+    let mut figures: Vec<Value> = subjects.into_iter().flat_map(|subject| subject.figures(&guests)).collect();
     figures.extend(counted());
     Value::Array(figures)
 }
@@ -98,8 +118,13 @@ pub(crate) fn counts() -> Value {
 }
 
 fn counted() -> Vec<Value> {
-    let module = meter::module();
-    sets().iter().flat_map(|set| metered(&module, set)).collect()
+    let (module, component) = (meter::module(), component::compiled());
+    let of_both = |set| {
+        let mut figures = metered(&module, set);
+        figures.push(in_component(&component, set));
+        figures
+    };
+    sets().iter().flat_map(of_both).collect()
 }
 
 fn sets() -> Vec<Set> {
@@ -128,6 +153,17 @@ fn metered(module: &wasmtime::Module, set: &Set) -> Vec<Value> {
         figures.push(figure("memory of the VM", set, "MiB", memory, Some(16.0)));
     }
     figures
+}
+
+/// What is done in the component's memory to take in the question and hand out the answer is counted too.
+fn in_component(component: &Component, set: &Set) -> Value {
+    let mut meter = component::Meter::new(component, set);
+    for path in &set.paths {
+        meter.request(path);
+    }
+    let fuel: u64 = set.paths.iter().map(|path| meter.request(path)).sum();
+    let mean = to_float(fuel) / to_float(set.paths.len() as u64);
+    figure("fuel of a request in the component, mean", set, "", mean, None)
 }
 
 /// What each request takes of the processor; as many as there is time for.

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "the result is what it prints")]
 
 mod clock;
+mod component;
 mod figures;
 mod meter;
 mod native;
@@ -64,12 +65,16 @@ fn repeat(what: &str, set: &Set, times: usize) {
             let mut guest = vm::Guest::new(&vm::module(), set).expect("the filter takes the bundle");
             paths.for_each(|path| guest.request(path));
         }
+        "component" => {
+            let mut guest = vm::Guest::new(&vm::component(), set).expect("the component takes the bundle");
+            paths.for_each(|path| guest.request(path));
+        }
         "load" => {
             let module = vm::module();
             for _ in 0..times {
                 vm::Guest::new(&module, set).expect("the filter takes the bundle");
             }
         }
-        other => panic!("expected decide, request or load, not {other}"),
+        other => panic!("expected decide, request, component or load, not {other}"),
     }
 }

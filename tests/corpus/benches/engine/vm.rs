@@ -1,9 +1,9 @@
-//! The module in `host/vm`, as the proxy runs it.
+//! The module and the component in `host/vm`, as the proxy runs them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use postern_filter_module::{CONNECTION_ROOT_ID, FILTER_WASM, HTTP_ROOT_ID};
+use postern_filter_module::{COMPONENT_WASM, CONNECTION_ROOT_ID, FILTER_WASM, HTTP_ROOT_ID};
 use postern_host_vm::{
     Connection, ConnectionInfo, ConnectionOutcome, Direction, Engine, Headers, Limits, MetricsStore, Module,
     Plugin, RequestOutcome, Vm,
@@ -13,12 +13,22 @@ use crate::clock;
 use crate::rules;
 use crate::world::{self, Set};
 
-/// The compiled module: compiling takes a second, and every VM shares it. Time is limited, generously: the limit is of
-/// the clock on the wall, and what else the machine does must not end a measurement.
+/// The compiled module.
 pub(crate) fn module() -> Module {
+    compiled(FILTER_WASM)
+}
+
+/// The compiled component.
+pub(crate) fn component() -> Module {
+    compiled(COMPONENT_WASM)
+}
+
+/// Compiling takes a second, and every VM shares it. Time is limited, generously: the limit is of the clock on the wall,
+/// and what else the machine does must not end a measurement.
+fn compiled(guest: &[u8]) -> Module {
     let limits = Limits { call_time: Duration::from_secs(5), ..Limits::default() };
     let engine = Engine::new(limits).expect("wasmtime runs here");
-    Module::compile(&engine, FILTER_WASM).expect("the module compiles")
+    Module::compile(&engine, guest).expect("the guest compiles")
 }
 
 /// A configured VM with one open connection.
