@@ -176,9 +176,8 @@ impl DirectionPolicy {
             return connection;
         }
         let profile = || self.profile(flow.protocol, flow.port);
-        decide_paths(request.path, profile, count(&rules), |path| {
-            self.http(&rules, &Request { path, ..request.clone() })
-        })
+        let mut http = |path: Option<&[u8]>| self.http(&rules, &Request { path, ..request.clone() });
+        decide_paths(request.path, profile, count(&rules), &mut http)
     }
 
     fn http<'p>(&self, rules: &[&'p Rule], request: &Request<'_>) -> Decision<'p> {
@@ -217,30 +216,52 @@ impl DirectionPolicy {
 }
 
 /// Decides a request by each reading of its path; `http` decides it by one, or without a path.
+///
+/// The usual path is plain and has one reading. That way is short and has no copies on it; what is not usual is
+/// [`decide_readings`].
+#[inline]
 pub(crate) fn decide_paths<'p>(
     path: Option<&[u8]>,
     profile: impl FnOnce() -> Profile,
     rules: usize,
-    mut http: impl FnMut(Option<&[u8]>) -> Decision<'p>,
+    http: &mut dyn FnMut(Option<&[u8]>) -> Decision<'p>,
 ) -> Decision<'p> {
-    let denied = |reason| Decision { verdict: Verdict::Deny, layer: Layer::L7, reason };
-    if let Some(path) = path.filter(|path| path.len() > LONGEST_PATH) {
-        // Where a rule that has no path allows it, or one denies it, its length is all the same.
-        let decision = http(None);
-        return match (decision.verdict, &decision.reason) {
-            (Verdict::Allow, _) | (_, Reason::DeniedBy(_)) => decision,
-            _ => denied(Reason::PathTooLong(path.len())),
-        };
+    match path {
+        Some(path) if path.len() > LONGEST_PATH => decide_too_long(path, http),
+        // What is plain to the strictest is plain to each.
+        Some(path) if !path::is_plain(path, Profile::Strict) => decide_readings(path, profile(), rules, http),
+        _ => http(path),
     }
-    let as_sent = http(path);
-    let Some(path) = path.filter(|_| as_sent.verdict == Verdict::Allow) else {
-        return as_sent;
-    };
-    // What is plain to the strictest is plain to each.
-    if path::is_plain(path, Profile::Strict) {
+}
+
+fn denied(reason: Reason<'_>) -> Decision<'_> {
+    Decision { verdict: Verdict::Deny, layer: Layer::L7, reason }
+}
+
+#[cold]
+fn decide_too_long<'p>(
+    path: &[u8],
+    http: &mut dyn FnMut(Option<&[u8]>) -> Decision<'p>,
+) -> Decision<'p> {
+    // Where a rule that has no path allows it, or one denies it, its length is all the same.
+    let decision = http(None);
+    match (decision.verdict, &decision.reason) {
+        (Verdict::Allow, _) | (_, Reason::DeniedBy(_)) => decision,
+        _ => denied(Reason::PathTooLong(path.len())),
+    }
+}
+
+#[cold]
+fn decide_readings<'p>(
+    path: &[u8],
+    profile: Profile,
+    rules: usize,
+    http: &mut dyn FnMut(Option<&[u8]>) -> Decision<'p>,
+) -> Decision<'p> {
+    let as_sent = http(Some(path));
+    if as_sent.verdict != Verdict::Allow {
         return as_sent;
     }
-    let profile = profile();
     // Servers take the host from there: it need not be the one that the rules were asked about.
     if path::names_a_host(path, profile) && matches!(as_sent.reason, Reason::AllowedBy(_)) {
         let why = "it is in absolute form and names a host of its own: send the path alone";

@@ -28,7 +28,7 @@ pub(crate) use expressions::{Collector, Expressions};
 pub use view::NEAREST_AMONG;
 pub use work::MOST_CANDIDATES;
 
-use crate::decide::{Decision, Verdict, decide_paths};
+use crate::decide::{Decision, decide_paths};
 use crate::endpoint::{Action, DirectionPolicy, EndpointPolicy, Flow, Rule};
 use crate::http::Request;
 use crate::policy::Direction;
@@ -137,6 +137,7 @@ impl<'p> Compiled<'p> {
     }
 
     /// Decides a request.
+    #[inline]
     pub(crate) fn request(self, flow: &Flow, request: &Request<'_>) -> Decision<'p> {
         match self.matcher {
             Some(matcher) => matcher.request(self.policy, self.expressions, flow, request),
@@ -173,9 +174,10 @@ impl Matcher {
     fn connection<'p>(&self, policy: &'p DirectionPolicy, flow: &Flow) -> Decision<'p> {
         let Some(port) = self.port(flow) else { return policy.connection(flow) };
         let view = port.view(policy, &self.classes, self.classes.class(flow.peer));
-        connect(policy, &view)
+        connect(policy, &view.connection)
     }
 
+    #[inline]
     fn request<'p>(
         &self,
         policy: &'p DirectionPolicy,
@@ -185,13 +187,12 @@ impl Matcher {
     ) -> Decision<'p> {
         let Some(port) = self.port(flow) else { return policy.request(flow, request) };
         let view = port.view(policy, &self.classes, self.classes.class(flow.peer));
-        let connection = connect(policy, &view);
-        if connection.verdict != Verdict::Redirect {
-            return connection;
+        if !view.redirects {
+            return connect(policy, &view.connection);
         }
         let mut work = Work::new();
         let profile = || policy.profile(flow.protocol, flow.port);
-        decide_paths(request.path, profile, 0, |path| {
+        decide_paths(request.path, profile, 0, &mut |path| {
             work.next_reading();
             port.http(policy, expressions, &view, (request, path), &mut work)
         })
@@ -213,9 +214,8 @@ impl Matcher {
 }
 
 /// Decides a connection by the few rules that matter for it.
-fn connect<'p>(policy: &'p DirectionPolicy, view: &view::View) -> Decision<'p> {
-    let rule =
-        |place: usize| view.connection.get(place).and_then(|rule| policy.rules.get(hash::index(*rule)));
+fn connect<'p>(policy: &'p DirectionPolicy, few: &[u32]) -> Decision<'p> {
+    let rule = |place: usize| few.get(place).and_then(|rule| policy.rules.get(hash::index(*rule)));
     match (rule(0), rule(1), rule(2)) {
         (Some(first), Some(second), Some(third)) => policy.connect(&[first, second, third]),
         (Some(first), Some(second), None) => policy.connect(&[first, second]),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::decide::{Decision, Reason, Verdict};
 use crate::endpoint::{Action, EndpointPolicy, Flow};
 use crate::http::Request;
-use crate::identity::{Caller, Evidence, IdentityId, Known, PeerSource};
+use crate::identity::{Caller, Evidence, IdentityId, Known, PeerSource, UnreadablePeer};
 use crate::matcher::{Compiled, Matchers};
 use crate::policy::{Direction, RuleId};
 use crate::port::Protocol;
@@ -253,76 +253,98 @@ impl PolicySet {
     }
 
     /// The decision of the ends that are looked at, by what is enforced and, where that differs, by what is tried.
+    #[inline]
     fn judge<'p>(
         &'p self,
         connection: &Connection,
         evidence: &Evidence<'_>,
         decide: impl Fn(Compiled<'p>, &Flow) -> Decision<'p>,
     ) -> Judged<'p> {
-        let both = [Direction::Egress, Direction::Ingress];
-        let directions = match &self.attachment.direction {
-            Some(Attached::To(direction)) => std::slice::from_ref(direction),
-            Some(Attached::Both) => &both,
-            None => std::slice::from_ref(&connection.direction),
+        let direction = match self.attachment.direction {
+            Some(Attached::To(direction)) => direction,
+            Some(Attached::Both) => return self.judge_both(connection, evidence, &decide),
+            None => connection.direction,
         };
+        let end = match self.locate(connection, direction, evidence) {
+            Ok(Some(end)) => end,
+            Ok(None) => return Judged::closed(Reason::UnknownEndpoint),
+            Err(why) => return Judged::closed(Reason::UnknownPeer(why)),
+        };
+        let flow = self.flow(connection, &end);
+        Judged {
+            side: Some(end.side),
+            decision: decide(self.enforced(&end), &flow),
+            audit: self.tried(&end).map(|tried| decide(tried, &flow)),
+        }
+    }
+
+    /// The same of both ends: the first denial counts.
+    fn judge_both<'p>(
+        &'p self,
+        connection: &Connection,
+        evidence: &Evidence<'_>,
+        decide: &dyn Fn(Compiled<'p>, &Flow) -> Decision<'p>,
+    ) -> Judged<'p> {
         let mut ends: [Option<End<'p>>; 2] = [None, None];
-        for (place, direction) in ends.iter_mut().zip(directions) {
-            *place = match self.locate(connection, *direction, evidence).transpose() {
+        for (place, direction) in ends.iter_mut().zip([Direction::Egress, Direction::Ingress]) {
+            *place = match self.locate(connection, direction, evidence) {
                 Ok(end) => end,
-                Err(unknown) => return unknown,
+                Err(why) => return Judged::closed(Reason::UnknownPeer(why)),
             };
         }
         let ends = || ends.iter().flatten();
-        let port = self.attachment.port.unwrap_or(connection.destination.port());
-        let matchers = &self.policies.matchers;
-        let decided = |policy, side: &Side| {
-            decide(policy, &Flow { peer: side.identity, protocol: Protocol::Tcp, port })
-        };
-        let enforced = |end: &End<'p>| {
-            decided(matchers.enforced(end.index, end.endpoint, end.side.direction), &end.side)
-        };
+        let enforced = |end: &End<'p>| decide(self.enforced(end), &self.flow(connection, end));
         let Some((side, decision)) = first_denial(ends(), enforced) else {
             return Judged::closed(Reason::UnknownEndpoint);
         };
-        let tried = |end: &End<'p>| matchers.audited(end.index, end.endpoint, end.side.direction);
-        let audit = ends().any(|end| tried(end).is_some()).then(|| {
-            first_denial(ends(), |end| match tried(end) {
-                Some(policy) => decided(policy, &end.side),
+        let audit = ends().any(|end| self.tried(end).is_some()).then(|| {
+            first_denial(ends(), |end| match self.tried(end) {
+                Some(policy) => decide(policy, &self.flow(connection, end)),
                 None => enforced(end),
             })
         });
         Judged { side: Some(side), decision, audit: audit.flatten().map(|(_, decision)| decision) }
     }
 
+    fn flow(&self, connection: &Connection, end: &End<'_>) -> Flow {
+        let port = self.attachment.port.unwrap_or(connection.destination.port());
+        Flow { peer: end.side.identity, protocol: Protocol::Tcp, port }
+    }
+
+    fn enforced<'p>(&'p self, end: &End<'p>) -> Compiled<'p> {
+        self.policies.matchers.enforced(end.index, end.endpoint, end.side.direction)
+    }
+
+    fn tried<'p>(&'p self, end: &End<'p>) -> Option<Compiled<'p>> {
+        self.policies.matchers.audited(end.index, end.endpoint, end.side.direction)
+    }
+
     /// The policy of one end and who is at the other; `None` where that end is not in the set.
+    #[inline]
     fn locate(
         &self,
         connection: &Connection,
         direction: Direction,
         evidence: &Evidence<'_>,
-    ) -> Option<Result<End<'_>, Judged<'_>>> {
+    ) -> Result<Option<End<'_>>, UnreadablePeer> {
         let (subject, peer) = match direction {
-            Direction::Ingress => (connection.destination, connection.source),
-            Direction::Egress => (connection.source, connection.destination),
+            Direction::Ingress => (&connection.destination, &connection.source),
+            Direction::Egress => (&connection.source, &connection.destination),
         };
         let index = match &self.attached {
-            Some(index) => index,
-            None => self.policies.by_address.get(&subject.ip().to_canonical())?,
+            Some(index) => Some(index),
+            None => self.policies.by_address.get(&subject.ip().to_canonical()),
         };
-        let endpoint = self.policies.endpoints.get(*index)?;
+        let found = index.and_then(|index| Some((*index, self.policies.endpoints.get(*index)?)));
+        let Some((index, endpoint)) = found else { return Ok(None) };
+        let address = self.attachment.peer.unwrap_or(peer.ip());
         // Only who sends can show more than an address.
-        let sources = match direction {
-            Direction::Ingress => self.attachment.peer_from.as_slice(),
-            Direction::Egress => &[],
+        let Caller { address, identity } = match (direction, self.attachment.peer_from.as_slice()) {
+            (Direction::Egress, _) | (_, []) => Caller { address, identity: self.identity(address) },
+            (Direction::Ingress, sources) => self.known.caller(sources, address, evidence)?,
         };
-        let peer = self.attachment.peer.unwrap_or(peer.ip());
-        Some(match self.known.caller(sources, peer, evidence) {
-            Ok(Caller { address, identity }) => {
-                let side = Side { direction, peer: address, identity };
-                Ok(End { index: *index, endpoint, side })
-            }
-            Err(why) => Err(Judged::closed(Reason::UnknownPeer(why))),
-        })
+        let side = Side { direction, peer: address, identity };
+        Ok(Some(End { index, endpoint, side }))
     }
 }
 

@@ -145,7 +145,7 @@ impl Entry {
     }
 
     /// Whether the request's method is one that is asked for.
-    pub(super) fn has_method(&self, search: &mut Search<'_, '_>) -> bool {
+    pub(super) fn has_method(&self, search: &mut Search<'_, '_, '_>) -> bool {
         match self.method {
             Method::Any => true,
             Method::Bits(bits) => bits & search.asked.method != 0,
@@ -156,7 +156,7 @@ impl Entry {
     }
 
     /// As [`HttpMatch::check`]: field by field.
-    pub(super) fn check(&self, search: &mut Search<'_, '_>) -> Result<(), Field> {
+    pub(super) fn check(&self, search: &mut Search<'_, '_, '_>) -> Result<(), Field> {
         let asked = search.asked;
         if !self.has_method(search) {
             return Err(Field::Method);
@@ -180,7 +180,7 @@ impl Entry {
 
 impl Test {
     /// An absent value is not an empty one.
-    fn check(self, value: Option<&[u8]>, search: &mut Search<'_, '_>) -> bool {
+    fn check(self, value: Option<&[u8]>, search: &mut Search<'_, '_, '_>) -> bool {
         match self {
             Self::Any => true,
             Self::Literal(text) => {

@@ -70,7 +70,7 @@ impl Index {
     }
 
     /// Searches every entry that may match.
-    pub(super) fn search(&self, search: &mut Search<'_, '_>) {
+    pub(super) fn search(&self, search: &mut Search<'_, '_, '_>) {
         if let Some(path) = search.asked.path {
             if !self.exact.is_empty()
                 && let Some(node) = self.exact.get(&hash(0, path))

@@ -94,7 +94,7 @@ impl Node {
     }
 
     /// Verifies those that may match and come before the best so far.
-    pub(super) fn search(&self, search: &mut Search<'_, '_>) {
+    pub(super) fn search(&self, search: &mut Search<'_, '_, '_>) {
         match self {
             Self::One(entry) => {
                 search.verify(*entry);
@@ -124,9 +124,9 @@ impl Node {
 }
 
 impl Split {
-    fn search(&self, search: &mut Search<'_, '_>) {
+    fn search(&self, search: &mut Search<'_, '_, '_>) {
         search.split = true;
-        let ask = |key: u64, search: &mut Search<'_, '_>| {
+        let ask = |key: u64, search: &mut Search<'_, '_, '_>| {
             if let Some(node) = self.buckets.get(&key) {
                 node.search(search);
             }

@@ -13,6 +13,7 @@ use super::peers::Classes;
 use super::search::{Asked, Search, rule, wanted};
 use super::view::{NEAREST_AMONG, View};
 use super::work::Work;
+use super::connect;
 use crate::decide::{Decision, Layer, NearMiss, Reason, Verdict, quarantine};
 use crate::endpoint::{Action, DirectionPolicy, Rule, Tier};
 use crate::http::{HttpMatcher, Request};
@@ -120,6 +121,7 @@ impl Port {
         firsts.dedup();
         view.connection =
             firsts.iter().filter_map(|at| considered.get(*at)).map(|(placed, _)| placed.rule).collect();
+        view.redirects = connect(policy, &view.connection).verdict == Verdict::Redirect;
         let mut near = Vec::new();
         for (placed, rule) in &considered {
             match &rule.action {
@@ -148,6 +150,7 @@ impl Port {
     }
 
     /// Decides a request by one reading of its path, as [`DirectionPolicy::request`] would.
+    #[inline]
     pub(super) fn http<'p>(
         &self,
         policy: &'p DirectionPolicy,
@@ -156,7 +159,6 @@ impl Port {
         (request, path): (&Request<'_>, Option<&[u8]>),
         work: &mut Work,
     ) -> Decision<'p> {
-        let decision = |verdict, reason| Decision { verdict, layer: Layer::L7, reason };
         let mut search = Search {
             asked: Asked::new(request, path, &self.vocabulary),
             policy,
@@ -175,8 +177,19 @@ impl Port {
         if search.best < view.bound
             && let Some(found) = self.entries.get(index(search.best)).and_then(|entry| rule(policy, entry))
         {
-            return decision(Verdict::Allow, Reason::AllowedBy(&found.id));
+            return Decision {
+                verdict: Verdict::Allow,
+                layer: Layer::L7,
+                reason: Reason::AllowedBy(&found.id),
+            };
         }
+        self.without_entry(search)
+    }
+
+    /// Decides a request that no entry matches.
+    fn without_entry<'p>(&self, mut search: Search<'_, 'p, '_>) -> Decision<'p> {
+        let decision = |verdict, reason| Decision { verdict, layer: Layer::L7, reason };
+        let (policy, view) = (search.policy, search.view);
         let terminal = view.terminal.and_then(|rule| policy.rules.get(index(rule)));
         match terminal {
             // Whatever was left out would have allowed it too.

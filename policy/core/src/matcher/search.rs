@@ -35,9 +35,9 @@ impl<'r> Asked<'r> {
 }
 
 /// The state of a search.
-pub(super) struct Search<'s, 'r> {
+pub(super) struct Search<'s, 'p, 'r> {
     pub(super) asked: Asked<'r>,
-    pub(super) policy: &'s DirectionPolicy,
+    pub(super) policy: &'p DirectionPolicy,
     pub(super) view: &'s View,
     pub(super) entries: &'s [Entry],
     pub(super) vocabulary: &'s Vocabulary,
@@ -51,7 +51,7 @@ pub(super) struct Search<'s, 'r> {
     pub(super) split: bool,
 }
 
-impl<'s> Search<'s, '_> {
+impl Search<'_, '_, '_> {
     /// Verifies an entry. Where it says no, later ones need not be looked at.
     pub(super) fn verify(&mut self, number: u32) -> bool {
         if number >= self.best {

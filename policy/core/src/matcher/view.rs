@@ -11,6 +11,8 @@ pub(super) struct View {
     /// The rules that a connection is decided by: the first that is quarantined, the first that is not and the first
     /// with HTTP rules, in their order. That is all that is asked of them.
     pub(super) connection: Box<[u32]>,
+    /// Whether they say that each request of a connection is decided on its own.
+    pub(super) redirects: bool,
     /// The first rule that decides whatever the request is.
     pub(super) terminal: Option<u32>,
     /// The entries before it.

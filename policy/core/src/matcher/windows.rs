@@ -116,7 +116,7 @@ impl Windows {
     }
 
     /// Searches the nodes of the literals that a value contains, each once.
-    pub(super) fn search(&self, value: &[u8], search: &mut Search<'_, '_>) {
+    pub(super) fn search(&self, value: &[u8], search: &mut Search<'_, '_, '_>) {
         for (width, bytes) in self.widths.iter().zip(WIDTHS) {
             if !width.bits.is_empty() {
                 width.search(value, bytes, search);
@@ -131,7 +131,7 @@ impl Windows {
 }
 
 impl Width {
-    fn search(&self, path: &[u8], width: usize, search: &mut Search<'_, '_>) {
+    fn search(&self, path: &[u8], width: usize, search: &mut Search<'_, '_, '_>) {
         let size = self.bits.len() * 64;
         let mut seen = Seen::default();
         let mut look = |key: u64| {
