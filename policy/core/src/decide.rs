@@ -239,10 +239,7 @@ fn denied(reason: Reason<'_>) -> Decision<'_> {
 }
 
 #[cold]
-fn decide_too_long<'p>(
-    path: &[u8],
-    http: &mut dyn FnMut(Option<&[u8]>) -> Decision<'p>,
-) -> Decision<'p> {
+fn decide_too_long<'p>(path: &[u8], http: &mut dyn FnMut(Option<&[u8]>) -> Decision<'p>) -> Decision<'p> {
     // Where a rule that has no path allows it, or one denies it, its length is all the same.
     let decision = http(None);
     match (decision.verdict, &decision.reason) {

@@ -7,6 +7,7 @@ mod dialect;
 mod glob;
 mod lazy;
 mod positions;
+mod reader;
 mod shape;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use regex_syntax::hir::{Hir, Look};
 
 pub(crate) use automaton::Automaton;
 use lazy::Lazy;
+pub use reader::Reader;
 pub(crate) use shape::{Open, Shape, is_separator};
 
 /// The most bytes an expression's program may take: what a rule may cost is fixed before it is loaded.
@@ -64,23 +66,16 @@ pub enum PatternError {
 }
 
 impl Pattern {
-    /// Checks an expression.
+    /// Checks an expression. Who has many of them uses a [`Reader`].
+    ///
+    /// # Errors
+    /// When it is none, RE2 reads it differently, or it is too large.
     pub fn parse(source: &str) -> Result<Self, PatternError> {
-        if source.len() > LENGTH_LIMIT {
-            return Err(PatternError::TooLong(source.len()));
-        }
-        if shape::is_plain(source) {
-            return Ok(Self::new(source, Shape::Itself, None));
-        }
-        let (hir, verbatim) = parse_checked(source)?;
-        let shape = Shape::of(&hir, source.get(..verbatim).unwrap_or_default());
-        // The bound is never too low. Where it is beyond the limit, compiling says whether the program is too.
-        let is_text = matches!(shape, Shape::Literal(_));
-        let compiled = match !is_text && bound::program(&hir) > SIZE_LIMIT {
-            true => Some(Automaton::Compiled(compile(hir)?)),
-            false => None,
-        };
-        Ok(Self::new(source, shape, compiled))
+        Reader::default().parse(source)
+    }
+
+    fn compile(source: &str) -> Result<Automaton, PatternError> {
+        Ok(Automaton::Compiled(compile(parse_checked(source)?)?))
     }
 
     fn new(source: &str, shape: Shape, compiled: Option<Automaton>) -> Self {
@@ -128,7 +123,7 @@ impl Pattern {
     ///
     /// It is translated as for matching: byte for byte, `.` for every byte.
     pub fn hir(&self) -> Result<Hir, PatternError> {
-        parse_checked(&self.0.source).map(|(hir, _)| anchored(hir))
+        parse_checked(&self.0.source).map(anchored)
     }
 
     /// The bytes that it takes, about.
@@ -163,12 +158,8 @@ impl PartialEq for Pattern {
 
 impl Eq for Pattern {}
 
-/// The expression, and how many bytes it begins with that stand for themselves: what follows them is an
-/// expression of its own.
-///
-/// Most of a path's expression is such a text, of which a parser makes a node for each character. It is given only
-/// what follows.
-fn parse_checked(source: &str) -> Result<(Hir, usize), PatternError> {
+/// The expression. Most of a path's is text, of which a parser makes a node for each character: it is given only what follows.
+fn parse_checked(source: &str) -> Result<Hir, PatternError> {
     let (mut text, mut rest) = source.split_at_checked(shape::text_before(source)).unwrap_or(("", source));
     let mut ast = parse_syntax(rest)?;
     // A text in front of branches belongs to the first of them alone.
@@ -177,15 +168,18 @@ fn parse_checked(source: &str) -> Result<(Hir, usize), PatternError> {
         ast = parse_syntax(source)?;
     }
     visit(&ast, dialect::Dialect { source: rest })?;
-    // A line feed is a byte like any other, and so is every byte that is not UTF-8.
-    let hir = regex_syntax::hir::translate::TranslatorBuilder::new()
+    Ok(Hir::concat(vec![Hir::literal(text.as_bytes()), translate(rest, &ast)?]))
+}
+
+/// A line feed is a byte like any other, and so is every byte that is not UTF-8.
+fn translate(source: &str, ast: &Ast) -> Result<Hir, PatternError> {
+    regex_syntax::hir::translate::TranslatorBuilder::new()
         .utf8(false)
         .unicode(false)
         .dot_matches_new_line(true)
         .build()
-        .translate(rest, &ast)
-        .map_err(|error| PatternError::Syntax(error.kind().to_string()))?;
-    Ok((Hir::concat(vec![Hir::literal(text.as_bytes()), hir]), text.len() + verbatim(&ast)))
+        .translate(source, ast)
+        .map_err(|error| PatternError::Syntax(error.kind().to_string()))
 }
 
 fn parse_syntax(source: &str) -> Result<Ast, PatternError> {
@@ -193,6 +187,7 @@ fn parse_syntax(source: &str) -> Result<Ast, PatternError> {
     parsed.map_err(|error| PatternError::Syntax(error.kind().to_string()))
 }
 
+/// How many bytes an expression begins with that stand for themselves: what follows them is an expression of its own.
 fn verbatim(ast: &Ast) -> usize {
     let own = |ast: &Ast| match ast {
         Ast::Literal(literal) if literal.kind == ast::LiteralKind::Verbatim => Some(literal.span.end.offset),

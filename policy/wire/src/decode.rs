@@ -7,15 +7,16 @@ use postern_policy_core::endpoint as core;
 use postern_policy_core::http::{HeaderMatch, HttpMatch, HttpMatcher, HttpRule as CoreHttpRule};
 use postern_policy_core::identity::{IdentityId, Known, PeerSource as CorePeerSource, SPIFFE, TableBuilder};
 use postern_policy_core::path::Profile as CoreProfile;
-use postern_policy_core::pattern::Pattern;
+use postern_policy_core::pattern::{Pattern, PatternError, Reader};
 use postern_policy_core::policy::{Direction as CoreDirection, RuleId};
 use postern_policy_core::port::{PortRange as CorePortRange, Protocol as CoreProtocol, ProtocolMatch};
 use postern_policy_core::set::{Attached, Attachment, Policies, PolicySet, SetError};
 use postern_policy_core::world::WorkloadName;
 
 use crate::document::{
-    API_VERSION, Action, Attach, Audit, Bundle, Direction, DirectionPolicy, Endpoint, ForwardedFor, HttpRule,
-    Identity, PathProfile, PeerSource, Peers, PortRange, Ports, Profile, Protocol, Report, Rule, Tier,
+    API_VERSION, Action, Attach, Audit, Bundle, Direction, DirectionPolicy, Endpoint, ForwardedFor, Header,
+    HttpRule, Identity, PathProfile, PeerSource, Peers, PortRange, Ports, Profile, Protocol, Report, Rule,
+    Tier,
 };
 
 /// Why a bundle was refused as a whole.
@@ -102,13 +103,20 @@ const MOST_RULE_HITS: u16 = 1000;
 
 /// Compiles the part that says who may do what.
 pub(crate) fn policies(endpoints: Vec<Endpoint>) -> Result<(Policies, Vec<Quarantined>), BundleError> {
-    let mut quarantined = Vec::new();
+    let mut reading = Reading::default();
     let endpoints = endpoints
         .into_iter()
         .enumerate()
-        .map(|(index, endpoint)| endpoint_policy(endpoint, &format!("endpoints[{index}]"), &mut quarantined))
+        .map(|(index, endpoint)| endpoint_policy(endpoint, &format!("endpoints[{index}]"), &mut reading))
         .collect::<Result<_, _>>()?;
-    Ok((Policies::new(endpoints)?, quarantined))
+    Ok((Policies::new(endpoints)?, reading.quarantined))
+}
+
+/// What is carried along while policies are compiled.
+#[derive(Default)]
+struct Reading {
+    quarantined: Vec<Quarantined>,
+    expressions: Reader,
 }
 
 /// What errors call the document as a whole.
@@ -244,11 +252,11 @@ fn spiffe_uri(uri: &str) -> Result<(), &'static str> {
 fn endpoint_policy(
     endpoint: Endpoint,
     path: &str,
-    quarantined: &mut Vec<Quarantined>,
+    reading: &mut Reading,
 ) -> Result<core::EndpointPolicy, BundleError> {
     let Endpoint { name, addresses, ingress, egress } = endpoint;
-    let (ingress, tried_ingress) = direction_policy(ingress, &format!("{path}.ingress"), quarantined)?;
-    let (egress, tried_egress) = direction_policy(egress, &format!("{path}.egress"), quarantined)?;
+    let (ingress, tried_ingress) = direction_policy(ingress, &format!("{path}.ingress"), reading)?;
+    let (egress, tried_egress) = direction_policy(egress, &format!("{path}.egress"), reading)?;
     Ok(core::EndpointPolicy {
         name: workload_name(&name, &format!("{path}.name"))?,
         addresses,
@@ -262,7 +270,7 @@ fn endpoint_policy(
 fn direction_policy(
     policy: DirectionPolicy,
     path: &str,
-    quarantined: &mut Vec<Quarantined>,
+    reading: &mut Reading,
 ) -> Result<(core::DirectionPolicy, Option<core::DirectionPolicy>), BundleError> {
     let DirectionPolicy { default_deny, profiles, rules: enforced, audit } = policy;
     let profiles: Vec<_> = profiles
@@ -270,28 +278,24 @@ fn direction_policy(
         .enumerate()
         .map(|(index, given)| path_profile(given, &format!("{path}.profiles[{index}]")))
         .collect::<Result<_, _>>()?;
-    let rules = self::rules(enforced, path, quarantined)?;
+    let rules = self::rules(enforced, path, reading)?;
     let enforced = core::DirectionPolicy { default_deny, rules, profiles: profiles.clone() };
     let Some(Audit { default_deny, rules }) = audit else { return Ok((enforced, None)) };
-    let mut also = Vec::new();
-    let rules = self::rules(rules, &format!("{path}.audit"), &mut also)?;
+    let named = std::mem::take(&mut reading.quarantined);
+    let rules = self::rules(rules, &format!("{path}.audit"), reading)?;
     // Most rules that are tried are enforced too, and named already.
-    also.retain(|rule| !quarantined.contains(rule));
-    quarantined.append(&mut also);
+    reading.quarantined.retain(|rule| !named.contains(rule));
+    reading.quarantined.splice(..0, named);
     Ok((enforced, Some(core::DirectionPolicy { default_deny, rules, profiles })))
 }
 
-fn rules(
-    rules: Vec<Rule>,
-    path: &str,
-    quarantined: &mut Vec<Quarantined>,
-) -> Result<Vec<Arc<core::Rule>>, BundleError> {
+fn rules(rules: Vec<Rule>, path: &str, reading: &mut Reading) -> Result<Vec<Arc<core::Rule>>, BundleError> {
     let rules = rules.into_iter().enumerate();
-    let mut rule = |given, path: &str| self::rule(given, path, quarantined).map(Arc::new);
+    let mut rule = |given, path: &str| self::rule(given, path, reading).map(Arc::new);
     rules.map(|(index, given)| rule(given, &format!("{path}.rules[{index}]"))).collect()
 }
 
-fn rule(rule: Rule, path: &str, quarantined: &mut Vec<Quarantined>) -> Result<core::Rule, BundleError> {
+fn rule(rule: Rule, path: &str, reading: &mut Reading) -> Result<core::Rule, BundleError> {
     let Rule { id, tier, peers, ports, action } = rule;
     let id = RuleId::new(id);
     // Where all rules are asked at once, there is no rest to leave: denials would be left out.
@@ -324,11 +328,11 @@ fn rule(rule: Rule, path: &str, quarantined: &mut Vec<Quarantined>) -> Result<co
             Action::Deny => core::Action::Deny,
             Action::Pass => core::Action::Pass,
             Action::Quarantined(why) => {
-                quarantined.push(Quarantined { rule: id.clone(), reason: why.clone() });
+                reading.quarantined.push(Quarantined { rule: id.clone(), reason: why.clone() });
                 core::Action::Quarantined(why.into())
             }
             Action::Http(rules) => {
-                core::Action::Http(rules.into_iter().map(|rule| http_rule(rule, quarantined)).collect())
+                core::Action::Http(rules.into_iter().map(|rule| http_rule(rule, reading)).collect())
             }
         },
     })
@@ -369,33 +373,43 @@ fn port_range(range: PortRange, path: &str) -> Result<CorePortRange, BundleError
 }
 
 /// A rule that does not compile is quarantined by itself: it never voids the bundle.
-fn http_rule(rule: HttpRule, quarantined: &mut Vec<Quarantined>) -> CoreHttpRule {
-    let id = RuleId::new(rule.id.clone());
-    let matcher = match http_match(rule) {
+fn http_rule(rule: HttpRule, reading: &mut Reading) -> CoreHttpRule {
+    let HttpRule { id, quarantined, method, path, host, headers } = rule;
+    let id = RuleId::new(id);
+    let matched = match quarantined {
+        Some(why) => Err(why),
+        None => http_match(method, path, host, headers, &mut reading.expressions),
+    };
+    let matcher = match matched {
         Ok(matched) => HttpMatcher::Active(matched),
         Err(reason) => {
-            quarantined.push(Quarantined { rule: id.clone(), reason: reason.clone() });
+            reading.quarantined.push(Quarantined { rule: id.clone(), reason: reason.clone() });
             HttpMatcher::Quarantined(reason.into())
         }
     };
     CoreHttpRule { id, matcher }
 }
 
-fn http_match(rule: HttpRule) -> Result<HttpMatch, String> {
-    let HttpRule { id: _, quarantined, method, path, host, headers } = rule;
-    if let Some(why) = quarantined {
-        return Err(why);
-    }
-    let pattern = |field: &str, text: Option<String>| {
-        text.map(|text| Pattern::parse(&text).map_err(|error| format!("{field}: {error}"))).transpose()
+fn http_match(
+    method: Option<String>,
+    path: Option<String>,
+    host: Option<String>,
+    headers: Vec<Header>,
+    expressions: &mut Reader,
+) -> Result<HttpMatch, String> {
+    let mut pattern = |field: &str, text: Option<String>, read: Read| {
+        text.map(|text| read(expressions, &text).map_err(|error| format!("{field}: {error}"))).transpose()
     };
     Ok(HttpMatch {
-        method: pattern("method", method)?,
-        path: pattern("path", path)?,
-        host: pattern("host", host)?,
+        method: pattern("method", method, Reader::common)?,
+        path: pattern("path", path, Reader::parse)?,
+        host: pattern("host", host, Reader::common)?,
         headers: headers
             .into_iter()
             .map(|header| HeaderMatch { name: header.name, value: header.value.map(String::into_bytes) })
             .collect(),
     })
 }
+
+/// A way to read an expression.
+type Read = fn(&mut Reader, &str) -> Result<Pattern, PatternError>;

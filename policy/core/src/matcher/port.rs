@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::OnceLock;
 
+use super::connect;
 use super::entry::{Entry, Vocabulary};
 use super::expressions::{Collector, Expressions};
 use super::hash::{index, number};
@@ -13,7 +14,6 @@ use super::peers::Classes;
 use super::search::{Asked, Search, rule, wanted};
 use super::view::{NEAREST_AMONG, View};
 use super::work::Work;
-use super::connect;
 use crate::decide::{Decision, Layer, NearMiss, Reason, Verdict, quarantine};
 use crate::endpoint::{Action, DirectionPolicy, Rule, Tier};
 use crate::http::{HttpMatcher, Request};

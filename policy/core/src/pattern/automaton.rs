@@ -21,7 +21,7 @@ pub(crate) enum Automaton {
 impl Automaton {
     /// `None` where it cannot be compiled.
     pub(crate) fn compile(source: &str) -> Option<Self> {
-        let (hir, _) = parse_checked(source).ok()?;
+        let hir = parse_checked(source).ok()?;
         if let Some(glob) = Glob::of(&hir) {
             return Some(Self::Glob(glob));
         }

@@ -1,6 +1,6 @@
 //! The size that an expression's program has at most.
 
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, Dot, Hir, HirKind};
 
 /// More than any state of a program takes by itself; the library's have 24 to 32 bytes.
 const STATE: usize = 64;
@@ -10,6 +10,17 @@ const EDGE: usize = 16;
 /// A number of bytes that the program of an expression, forwards or backwards, does not exceed.
 pub(super) fn program(hir: &Hir) -> usize {
     size(hir).saturating_add(16 * STATE)
+}
+
+/// The same of texts of that many bytes together, with `.*` so often before, between or behind them.
+pub(super) fn of_texts(bytes: usize, gaps: usize) -> usize {
+    let gap = size(&Hir::dot(Dot::AnyByte)).saturating_add(3 * STATE + 2 * EDGE);
+    bytes.saturating_mul(STATE).saturating_add(gaps.saturating_mul(gap)).saturating_add(32 * STATE)
+}
+
+/// The same of what has a text of that many bytes before it.
+pub(super) fn behind(text: usize, bound: usize) -> usize {
+    text.saturating_mul(STATE).saturating_add(bound).saturating_add(4 * STATE)
 }
 
 fn size(hir: &Hir) -> usize {

@@ -190,6 +190,11 @@ fn members(class: &ClassBytes) -> Option<Vec<Vec<u8>>> {
 fn parts(items: &[&Hir]) -> Box<[Box<[u8]>]> {
     let mut parts: Vec<&[u8]> = Vec::new();
     collect(items, &mut parts);
+    longest(parts)
+}
+
+/// The longest of some literals, as much of each as is looked at.
+pub(super) fn longest(mut parts: Vec<&[u8]>) -> Box<[Box<[u8]>]> {
     parts.retain(|part| part.len() > 1);
     parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
     parts.truncate(MOST_PARTS);
