@@ -1,10 +1,12 @@
 //! Indexes: from a path to the entries that may match it.
 
+use std::cell::OnceCell;
+
 use super::hash::{Table, hash, number};
 use super::node::{Facts, Node};
 use super::search::Search;
 use super::windows::{Frequencies, Window, Windows};
-use crate::pattern::{Pattern, Shape, is_separator};
+use crate::pattern::{Open, Shape, is_separator};
 
 /// How many segments of the start of a path are looked up.
 const DEEPEST: u32 = 16;
@@ -44,28 +46,26 @@ impl Index {
         let mut depths = 0;
         for (entry, facts) in facts.iter().enumerate() {
             let entry = number(entry);
-            for key in counts.keys(facts) {
-                match key {
-                    Key::Exact(key) => exact.push((key, entry)),
-                    Key::Start(depth, key) => {
-                        depths |= 1 << depth;
-                        starts.push((key, entry));
-                    }
-                    Key::Window(window) => windows.push((window, entry)),
-                    Key::Pathless => pathless.push(entry),
-                    Key::Other => others.push(entry),
+            counts.keys(facts, |key| match key {
+                Key::Exact(key) => exact.push((key, entry)),
+                Key::Start(depth, key) => {
+                    depths |= 1 << depth;
+                    starts.push((key, entry));
                 }
-            }
+                Key::Window(window) => windows.push((window, entry)),
+                Key::Pathless => pathless.push(entry),
+                Key::Other => others.push(entry),
+            });
         }
-        let shared = |entries: Vec<u32>| Node::new(entries, facts);
-        let node = |entries: Vec<u32>| (!entries.is_empty()).then(|| shared(entries));
+        let shared = |entries: &[u32]| Node::new(entries, facts);
+        let node = |entries: &[u32]| (!entries.is_empty()).then(|| shared(entries));
         Self {
             exact: group(exact, &shared),
             starts: group(starts, &shared),
             depths,
             windows: Windows::new(&windows, &shared),
-            pathless: node(pathless),
-            others: node(others),
+            pathless: node(&pathless),
+            others: node(&others),
         }
     }
 
@@ -98,13 +98,16 @@ impl Index {
 }
 
 /// Puts entries with the same key into one node.
-pub(super) fn group(mut entries: Vec<(u64, u32)>, node: &impl Fn(Vec<u32>) -> Node) -> Table<Node> {
+pub(super) fn group(mut entries: Vec<(u64, u32)>, node: &impl Fn(&[u32]) -> Node) -> Table<Node> {
     entries.sort_unstable();
     entries.dedup();
     let mut table = Table::with_capacity_and_hasher(entries.len(), Default::default());
+    let mut numbers = Vec::new();
     for same in entries.chunk_by(|left, right| left.0 == right.0) {
         if let Some((key, _)) = same.first() {
-            table.insert(*key, node(same.iter().map(|(_, entry)| *entry).collect()));
+            numbers.clear();
+            numbers.extend(same.iter().map(|(_, entry)| *entry));
+            table.insert(*key, node(&numbers));
         }
     }
     table.shrink_to_fit();
@@ -136,58 +139,75 @@ fn starts(path: &[u8], wanted: u32, mut found: impl FnMut(u32, u64)) {
 }
 
 /// How many entries have each key, so that the most telling is taken.
-struct Counts {
+struct Counts<'f, 'p> {
+    facts: &'f [Facts<'p>],
     starts: Table<u32>,
-    literals: Frequencies,
+    /// Counted where starts do not tell enough.
+    literals: OnceCell<Frequencies>,
 }
 
-impl Counts {
-    fn new(facts: &[Facts<'_>]) -> Self {
-        let mut counts = Self { starts: Table::default(), literals: Frequencies::new() };
-        for facts in facts {
-            let Some(Shape::Open(open)) = facts.wanted.path.as_ref().map(Pattern::shape) else {
-                continue;
-            };
+impl<'f, 'p> Counts<'f, 'p> {
+    fn new(facts: &'f [Facts<'p>]) -> Self {
+        let mut starts: Table<u32> = Table::default();
+        for open in facts.iter().filter_map(open) {
             if let Some((_, key)) = start(&open.prefix, open.prefix_is_whole) {
-                *counts.starts.entry(key).or_default() += 1;
+                *starts.entry(key).or_default() += 1;
             }
-            let parts = [&open.prefix].into_iter().chain(&open.all_of).chain(&open.one_of);
-            parts.for_each(|part| counts.literals.add(part));
         }
-        counts
+        Self { facts, starts, literals: OnceCell::new() }
     }
 
-    fn keys(&self, facts: &Facts<'_>) -> Vec<Key> {
-        let Some(path) = &facts.wanted.path else { return vec![Key::Pathless] };
+    /// Shows every key of an entry.
+    fn keys(&self, facts: &Facts<'_>, mut found: impl FnMut(Key)) {
+        let Some(path) = &facts.wanted.path else { return found(Key::Pathless) };
         if let Some(literal) = path.literal() {
-            return vec![Key::Exact(hash(0, literal))];
+            return found(Key::Exact(hash(0, literal)));
         }
         let open = match path.shape() {
-            Shape::Words(words) => return words.iter().map(|word| Key::Exact(hash(0, word))).collect(),
+            Shape::Words(words) => return words.iter().for_each(|word| found(Key::Exact(hash(0, word)))),
             Shape::Open(open) => open,
-            Shape::Itself | Shape::Literal(_) => return Vec::new(),
+            Shape::Itself | Shape::Literal(_) => return,
         };
         let start = start(&open.prefix, open.prefix_is_whole)
             .map(|(depth, key)| (self.starts.get(&key).copied().unwrap_or(0), depth, key));
-        let parts = [&open.prefix].into_iter().chain(&open.all_of);
-        let rarest = || parts.filter_map(|part| self.literals.rarest(part)).min_by_key(|(count, _)| *count);
+        let parts = [&open.prefix].into_iter().chain(open.all_of.iter());
+        let rarest = || parts.filter_map(|part| self.literals().rarest(part)).min_by_key(|(count, _)| *count);
         match (start, rarest) {
-            (Some((count, depth, key)), _) if count <= FEW => vec![Key::Start(depth, key)],
+            (Some((count, depth, key)), _) if count <= FEW => found(Key::Start(depth, key)),
             (start, rarest) => match (start, rarest()) {
                 (Some((count, depth, key)), Some((other, _))) if count <= u32::from(other) => {
-                    vec![Key::Start(depth, key)]
+                    found(Key::Start(depth, key));
                 }
-                (_, Some((_, window))) => vec![Key::Window(window)],
-                (Some((_, depth, key)), None) => vec![Key::Start(depth, key)],
-                (None, None) => self.one_of(&open.one_of),
+                (_, Some((_, window))) => found(Key::Window(window)),
+                (Some((_, depth, key)), None) => found(Key::Start(depth, key)),
+                (None, None) => self.one_of(&open.one_of, found),
             },
         }
     }
 
-    fn one_of(&self, parts: &[Box<[u8]>]) -> Vec<Key> {
+    fn one_of(&self, parts: &[Box<[u8]>], found: impl FnMut(Key)) {
         let windows: Option<Vec<Key>> =
-            parts.iter().map(|part| Some(Key::Window(self.literals.rarest(part)?.1))).collect();
-        windows.filter(|windows| !windows.is_empty()).unwrap_or_else(|| vec![Key::Other])
+            parts.iter().map(|part| Some(Key::Window(self.literals().rarest(part)?.1))).collect();
+        let windows = windows.filter(|windows| !windows.is_empty());
+        windows.unwrap_or_else(|| vec![Key::Other]).into_iter().for_each(found);
+    }
+
+    fn literals(&self) -> &Frequencies {
+        self.literals.get_or_init(|| {
+            let mut literals = Frequencies::new();
+            for open in self.facts.iter().filter_map(open) {
+                let parts = [&open.prefix].into_iter().chain(open.all_of.iter()).chain(open.one_of.iter());
+                parts.for_each(|part| literals.add(part));
+            }
+            literals
+        })
+    }
+}
+
+fn open<'p>(facts: &Facts<'p>) -> Option<&'p Open> {
+    match facts.wanted.path.as_ref()?.shape() {
+        Shape::Open(open) => Some(open),
+        _ => None,
     }
 }
 

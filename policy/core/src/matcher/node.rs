@@ -58,8 +58,11 @@ pub(super) struct Facts<'p> {
 
 impl Node {
     /// The entries with these numbers, which are in order.
-    pub(super) fn new(entries: Vec<u32>, facts: &[Facts<'_>]) -> Self {
-        Self::split(entries, facts, &By::ALL)
+    pub(super) fn new(entries: &[u32], facts: &[Facts<'_>]) -> Self {
+        match entries {
+            [one] => Self::One(*one),
+            _ => Self::split(entries.to_vec(), facts, &By::ALL),
+        }
     }
 
     fn split(entries: Vec<u32>, facts: &[Facts<'_>], fields: &[By]) -> Self {
@@ -80,15 +83,15 @@ impl Node {
         let best = best.filter(|way| way.most() <= entries.len() / 4 * 3);
         let Some(way) = best else { return Self::Many(entries.into()) };
         let left: Vec<By> = fields.iter().filter(|field| **field != way.by).copied().collect();
-        let deeper = |entries: Vec<u32>| Self::split(entries, facts, &left);
+        let deeper = |entries: &[u32]| Self::split(entries.to_vec(), facts, &left);
         Self::Split(Box::new(Split {
             by: way.by,
             lengths: way.lengths,
             inside: (way.by == By::Inside).then(|| Box::new(Windows::new(&way.windows, &deeper))),
-            rest: (!way.rest.is_empty()).then(|| deeper(way.rest)),
+            rest: (!way.rest.is_empty()).then(|| deeper(&way.rest)),
             buckets: match way.by {
                 By::Inside => Table::default(),
-                _ => way.buckets.into_iter().map(|(key, entries)| (key, deeper(entries))).collect(),
+                _ => way.buckets.iter().map(|(key, entries)| (*key, deeper(entries))).collect(),
             },
         }))
     }
@@ -288,7 +291,7 @@ impl Way {
 
 /// What each host that matches contains.
 fn all_of(open: &Open) -> impl Iterator<Item = &Box<[u8]>> {
-    [&open.prefix].into_iter().chain(&open.all_of)
+    [&open.prefix].into_iter().chain(open.all_of.iter())
 }
 
 /// Every literal of a host's expression.
@@ -296,7 +299,9 @@ fn literals(host: &Pattern) -> Vec<&[u8]> {
     match (host.literal(), host.shape()) {
         (Some(literal), _) => vec![literal],
         (None, Shape::Words(words)) => words.iter().map(|word| &**word).collect(),
-        (None, Shape::Open(open)) => all_of(open).chain(&open.one_of).map(|literal| &**literal).collect(),
+        (None, Shape::Open(open)) => {
+            all_of(open).chain(open.one_of.iter()).map(|literal| &**literal).collect()
+        }
         (None, Shape::Itself | Shape::Literal(_)) => Vec::new(),
     }
 }

@@ -94,7 +94,7 @@ fn slot(key: u64, size: usize) -> usize {
 
 impl Windows {
     /// Each window with an entry.
-    pub(super) fn new(windows: &[(Window, u32)], node: &impl Fn(Vec<u32>) -> Node) -> Self {
+    pub(super) fn new(windows: &[(Window, u32)], node: &impl Fn(&[u32]) -> Node) -> Self {
         let mut all = Self::default();
         for (place, width) in all.widths.iter_mut().enumerate() {
             let of_width = windows.iter().filter(|((width, _), _)| *width == place);

@@ -5,11 +5,12 @@
 //! an end is kept.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use regex_syntax::ast::{Ast, visit};
 use regex_syntax::hir::Look;
 
-use super::shape::{self, Open, Shape};
+use super::shape::{self, Open, Parts, Shape};
 use super::{
     LENGTH_LIMIT, Pattern, PatternError, SIZE_LIMIT, bound, dialect, parse_syntax, translate, verbatim,
 };
@@ -103,7 +104,7 @@ impl End {
                 prefix_is_whole: false,
                 verbatim: 0,
                 all_of: shape::longest(texts),
-                one_of: Box::default(),
+                one_of: Parts::default(),
             })),
             is_whole: false,
         })
@@ -122,8 +123,10 @@ impl End {
             Shape::Words(ends) => Shape::Words(ends.iter().map(|end| join(end)).collect()),
             Shape::Open(open) => Shape::Open(Box::new(Open {
                 prefix: join(&open.prefix),
+                prefix_is_whole: open.prefix_is_whole,
                 verbatim: text.len() + open.verbatim,
-                ..Open::clone(open)
+                all_of: Arc::clone(&open.all_of),
+                one_of: Arc::clone(&open.one_of),
             })),
         };
         Some(Self { shape, bound: bound::behind(text.len(), self.bound), is_whole: false })

@@ -2,6 +2,8 @@
 //!
 //! All of it errs on one side: a value that matches always has the shape.
 
+use std::sync::Arc;
+
 use regex_syntax::hir::{Class, ClassBytes, Hir, HirKind, Look};
 
 /// The most values that are listed for one expression.
@@ -35,10 +37,13 @@ pub(crate) struct Open {
     /// expression of its own.
     pub(crate) verbatim: usize,
     /// It contains each of these, in this order, the prefix not among them.
-    pub(crate) all_of: Box<[Box<[u8]>]>,
+    pub(crate) all_of: Parts,
     /// It contains one of these, where there are any.
-    pub(crate) one_of: Box<[Box<[u8]>]>,
+    pub(crate) one_of: Parts,
 }
+
+/// Some literals. Expressions that end alike share them.
+pub(crate) type Parts = Arc<[Box<[u8]>]>;
 
 /// Whether an expression is text that no dialect gives another meaning.
 pub(super) fn is_plain(source: &str) -> bool {
@@ -187,14 +192,14 @@ fn members(class: &ClassBytes) -> Option<Vec<Vec<u8>>> {
 }
 
 /// The literals that are in every value, the longest of them.
-fn parts(items: &[&Hir]) -> Box<[Box<[u8]>]> {
+fn parts(items: &[&Hir]) -> Parts {
     let mut parts: Vec<&[u8]> = Vec::new();
     collect(items, &mut parts);
     longest(parts)
 }
 
 /// The longest of some literals, as much of each as is looked at.
-pub(super) fn longest(mut parts: Vec<&[u8]>) -> Box<[Box<[u8]>]> {
+pub(super) fn longest(mut parts: Vec<&[u8]>) -> Parts {
     parts.retain(|part| part.len() > 1);
     parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
     parts.truncate(MOST_PARTS);
@@ -217,10 +222,7 @@ fn one_of(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     if branches.len() > MOST_WORDS {
         return None;
     }
-    let longest = |branch: &Hir| {
-        let part = parts(&flat(branch)).into_vec().into_iter().next()?;
-        Some(part.into_vec())
-    };
+    let longest = |branch: &Hir| parts(&flat(branch)).first().map(|part| part.to_vec());
     branches.iter().map(longest).collect()
 }
 
