@@ -7,6 +7,7 @@ mod envoy;
 mod page;
 mod plot;
 mod subjects;
+mod updates;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -20,6 +21,7 @@ use super::Format;
 use crate::workspace::Workspace;
 use crate::{exec, tools};
 use subjects::Measured;
+use updates::Updated;
 
 /// How much is measured, and what becomes of it.
 #[derive(Debug, Args)]
@@ -55,6 +57,7 @@ struct Figure {
 struct Results {
     in_process: Vec<Figure>,
     under_load: Vec<Measured>,
+    updates: Vec<Updated>,
 }
 
 /// Runs it.
@@ -73,7 +76,9 @@ pub(super) fn run(workspace: &Workspace, args: &EngineArgs) -> Result<ExitCode> 
     let in_process =
         serde_json::from_str(&printed).context("the benchmark printed something else than figures")?;
     let under_load = subjects::measure(&envoy, &noop, postern.as_deref(), sets.path(), args.turns)?;
-    let results = Results { in_process, under_load };
+    eprintln!("updates while requests go on");
+    let updates = updates::measure(&envoy, sets.path())?;
+    let results = Results { in_process, under_load, updates };
     if args.write {
         page::write(&workspace.root, &results)?;
     }

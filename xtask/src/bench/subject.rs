@@ -66,7 +66,7 @@ impl Ground {
         let upstream = free(Ipv4Addr::LOCALHOST)?;
         write("server.conf", &nginx(dir.path(), "server", upstream, "return 200 hello;"))?;
         let command = nginx_command(dir.path(), "server");
-        let server = Subject::start("server", &command, upstream, 1)?;
+        let server = Subject::start("server", &command, upstream, "1")?;
         Ok(Self { postern: postern.into(), envoy: envoy.into(), upstream, _server: server, dir })
     }
 
@@ -85,7 +85,7 @@ impl Ground {
         let text =
             nginx(self.dir.path(), "proxy", listen, proxy).replace("http {", &format!("http {{ {upstream}"));
         fs::write(self.dir.path().join("proxy.conf"), text).context("cannot write proxy.conf")?;
-        Subject::start("nginx proxy_pass, no policy", &nginx_command(self.dir.path(), "proxy"), listen, 0)
+        Subject::start("nginx proxy_pass, no policy", &nginx_command(self.dir.path(), "proxy"), listen, "0")
     }
 
     fn postern(&self) -> Result<Subject> {
@@ -100,7 +100,7 @@ impl Ground {
             .args(["proxy", "--workers", "1", "--log", "warn", "--listen", &listen.to_string()])
             .args(["--upstream", &self.upstream.to_string()])
             .args(self.policy(policy));
-        Subject::start(name, &command, listen, 0)
+        Subject::start(name, &command, listen, "0")
     }
 
     fn envoy_filter(&self) -> Result<Subject> {
@@ -146,11 +146,22 @@ impl Ground {
     }
 
     pub(super) fn envoy(&self, name: &str, config: &str, listen: SocketAddr) -> Result<Subject> {
+        self.envoy_on("0", name, config, listen)
+    }
+
+    /// The same on some of the cores.
+    pub(super) fn envoy_on(
+        &self,
+        cores: &str,
+        name: &str,
+        config: &str,
+        listen: SocketAddr,
+    ) -> Result<Subject> {
         let path = self.dir.path().join(format!("{}.yaml", listen.port()));
         fs::write(&path, config).context("cannot write Envoy's configuration")?;
         let mut command = Command::new(&self.envoy);
         command.args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "error", "-c"]).arg(path);
-        Subject::start(name, &command, listen, 0)
+        Subject::start(name, &command, listen, cores)
     }
 
     fn policy(&self, policy: &Path) -> Vec<String> {
@@ -163,10 +174,10 @@ impl Ground {
 }
 
 impl Subject {
-    /// Starts a program on one core and waits until it takes connections.
-    pub(super) fn start(name: &str, command: &Command, listen: SocketAddr, core: u8) -> Result<Self> {
+    /// Starts a program on some of the cores and waits until it takes connections.
+    pub(super) fn start(name: &str, command: &Command, listen: SocketAddr, cores: &str) -> Result<Self> {
         let mut pinned = Command::new("taskset");
-        pinned.args(["-c", &core.to_string()]).arg(command.get_program()).args(command.get_args());
+        pinned.args(["-c", cores]).arg(command.get_program()).args(command.get_args());
         let process = pinned
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -64,6 +64,26 @@ pub(super) fn wasm(layer: &str, root: &str, module: &Path, configuration: &str) 
     })
 }
 
+/// A filter that comes from a file, and may come anew.
+pub(super) fn discovered(name: &str, file: &Path) -> Value {
+    json!({
+        "name": name,
+        "config_discovery": {
+            "config_source": {"path_config_source": {"path": file}, "resource_api_version": "V3"},
+            "type_urls": [format!("{TYPES}.extensions.filters.http.wasm.v3.Wasm")],
+        },
+    })
+}
+
+/// What is in that file.
+pub(super) fn discovery(version: u32, filter: &Value) -> Value {
+    let mut resource = filter.clone();
+    if let Some(fields) = resource.as_object_mut() {
+        fields.insert("@type".to_owned(), json!(format!("{TYPES}.config.core.v3.TypedExtensionConfig")));
+    }
+    json!({"version_info": version.to_string(), "resources": [resource]})
+}
+
 /// The whole of it, as JSON, which is YAML.
 pub(super) fn bootstrap(
     listen: SocketAddr,
@@ -93,6 +113,7 @@ pub(super) fn bootstrap(
     let runtime =
         json!({"name": "bench", "static_layer": {"re2.max_program_size.error_level": 1_000_000_000}});
     json!({
+        "node": {"id": "bench", "cluster": "bench"},
         "layered_runtime": {"layers": [runtime]},
         "static_resources": {
             "listeners": [{"address": address(listen), "filter_chains": [{"filters": filters}]}],

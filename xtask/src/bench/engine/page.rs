@@ -8,9 +8,12 @@ use anyhow::{Context as _, Result};
 
 use super::plot::{self, Series};
 use super::subjects::{Kind, Measured, SIZES};
+use super::updates::Updated;
 use super::{Figure, Results};
 
 const PAGE: &str = "docs/benchmarks.md";
+/// How long a request may be held up by an update, in milliseconds.
+const LONGEST_STALL: u32 = 10;
 const PLOT: &str = "docs/benchmarks/engine.svg";
 const BEGIN: &str = "<!-- cargo xtask bench engine --write: begin -->\n";
 const END: &str = "<!-- cargo xtask bench engine --write: end -->\n";
@@ -30,9 +33,25 @@ pub(super) fn write(root: &Path, results: &Results) -> Result<()> {
     fs::write(plot, drawing(results)).with_context(|| format!("cannot write {PLOT}"))
 }
 
-/// Both tables.
+/// Every table.
 pub(super) fn tables(results: &Results) -> String {
-    format!("{}\n{}", in_process(&results.in_process), under_load(&results.under_load))
+    let Results { in_process: figures, under_load: rows, updates: sizes } = results;
+    [in_process(figures), under_load(rows), updates(sizes)].join("\n")
+}
+
+fn updates(sizes: &[Updated]) -> String {
+    let mut out = "| rules | updates | requests | usual request, ms | slowest around an update, ms: median | most | at most |\n\
+                   |---|---|---|---|---|---|---|\n"
+        .to_owned();
+    for Updated { rules, slowest, usual, requests } in sizes {
+        let (median, most) = (at(slowest.clone(), 0.5), slowest.iter().copied().fold(0.0, f64::max));
+        let updates = slowest.len();
+        let _ = writeln!(
+            out,
+            "| {rules} | {updates} | {requests} | {usual:.2} | {median:.1} | {most:.1} | {LONGEST_STALL} |"
+        );
+    }
+    out
 }
 
 fn in_process(figures: &[Figure]) -> String {

@@ -17,7 +17,7 @@ use crate::bench::subject::{Ground, Subject, free};
 /// How many rules there are.
 pub(super) const SIZES: [u32; 5] = [1, 10, 100, 1_000, 10_000];
 /// The root ids of the module's two plugins.
-const HTTP: &str = "postern.http";
+pub(super) const HTTP: &str = "postern.http";
 const CONNECTION: &str = "postern.connection";
 const TURN: Duration = Duration::from_secs(1);
 /// How many characters of a refusal are shown.
