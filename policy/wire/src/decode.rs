@@ -4,20 +4,18 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use postern_policy_core::endpoint as core;
-use postern_policy_core::http::{HeaderMatch, HttpMatch, HttpMatcher, HttpRule as CoreHttpRule};
 use postern_policy_core::identity::{IdentityId, Known, PeerSource as CorePeerSource, SPIFFE, TableBuilder};
 use postern_policy_core::path::Profile as CoreProfile;
-use postern_policy_core::pattern::{Pattern, PatternError, Reader};
 use postern_policy_core::policy::{Direction as CoreDirection, RuleId};
 use postern_policy_core::port::{PortRange as CorePortRange, Protocol as CoreProtocol, ProtocolMatch};
 use postern_policy_core::set::{Attached, Attachment, Policies, PolicySet, SetError};
 use postern_policy_core::world::WorkloadName;
 
 use crate::document::{
-    API_VERSION, Action, Attach, Audit, Bundle, Direction, DirectionPolicy, Endpoint, ForwardedFor, Header,
-    HttpRule, Identity, PathProfile, PeerSource, Peers, PortRange, Ports, Profile, Protocol, Report, Rule,
-    Tier,
+    API_VERSION, Action, Attach, Audit, Bundle, Direction, DirectionPolicy, Endpoint, ForwardedFor, Identity,
+    PathProfile, PeerSource, Peers, PortRange, Ports, Profile, Protocol, Report, Rule, Tier,
 };
+use crate::rules::{Reading, Source};
 
 /// Why a bundle was refused as a whole.
 #[derive(Debug, thiserror::Error)]
@@ -84,8 +82,10 @@ pub fn decode_bundle(bundle: Bundle) -> Result<(PolicySet, Vec<Quarantined>), Bu
         return Err(BundleError::Version(api_version));
     }
     check(&report)?;
-    let (policies, quarantined) = policies(endpoints)?;
-    Ok((PolicySet::of(Arc::new(policies), Arc::new(known(identities)?), attachment(attach)?)?, quarantined))
+    let mut reading = Reading::default();
+    let policies = policies(endpoints, &mut reading)?;
+    let set = PolicySet::of(Arc::new(policies), Arc::new(known(identities)?), attachment(attach)?)?;
+    Ok((set, reading.quarantined))
 }
 
 /// What is asked for must be what a host can bear.
@@ -102,25 +102,20 @@ pub(crate) fn check(report: &Report) -> Result<(), BundleError> {
 const MOST_RULE_HITS: u16 = 1000;
 
 /// Compiles the part that says who may do what.
-pub(crate) fn policies(endpoints: Vec<Endpoint>) -> Result<(Policies, Vec<Quarantined>), BundleError> {
-    let mut reading = Reading::default();
+pub(crate) fn policies<'j, H: Source<'j>>(
+    endpoints: Vec<Endpoint<H>>,
+    reading: &mut Reading<'j, '_>,
+) -> Result<Policies, BundleError> {
     let endpoints = endpoints
         .into_iter()
         .enumerate()
-        .map(|(index, endpoint)| endpoint_policy(endpoint, &format!("endpoints[{index}]"), &mut reading))
+        .map(|(index, endpoint)| endpoint_policy(endpoint, &format!("endpoints[{index}]"), reading))
         .collect::<Result<_, _>>()?;
-    Ok((Policies::new(endpoints)?, reading.quarantined))
-}
-
-/// What is carried along while policies are compiled.
-#[derive(Default)]
-struct Reading {
-    quarantined: Vec<Quarantined>,
-    expressions: Reader,
+    Ok(Policies::new(endpoints)?)
 }
 
 /// What errors call the document as a whole.
-const TOP: &str = "at the top level";
+pub(crate) const TOP: &str = "at the top level";
 
 /// A bundle of another version has another shape: its version is what is wrong with it then.
 fn shape_error(json: &[u8], error: &serde_path_to_error::Error<serde_json::Error>) -> BundleError {
@@ -249,10 +244,10 @@ fn spiffe_uri(uri: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn endpoint_policy(
-    endpoint: Endpoint,
+fn endpoint_policy<'j, H: Source<'j>>(
+    endpoint: Endpoint<H>,
     path: &str,
-    reading: &mut Reading,
+    reading: &mut Reading<'j, '_>,
 ) -> Result<core::EndpointPolicy, BundleError> {
     let Endpoint { name, addresses, ingress, egress } = endpoint;
     let (ingress, tried_ingress) = direction_policy(ingress, &format!("{path}.ingress"), reading)?;
@@ -267,10 +262,10 @@ fn endpoint_policy(
 }
 
 /// What is enforced, and what is tried.
-fn direction_policy(
-    policy: DirectionPolicy,
+fn direction_policy<'j, H: Source<'j>>(
+    policy: DirectionPolicy<H>,
     path: &str,
-    reading: &mut Reading,
+    reading: &mut Reading<'j, '_>,
 ) -> Result<(core::DirectionPolicy, Option<core::DirectionPolicy>), BundleError> {
     let DirectionPolicy { default_deny, profiles, rules: enforced, audit } = policy;
     let profiles: Vec<_> = profiles
@@ -289,17 +284,25 @@ fn direction_policy(
     Ok((enforced, Some(core::DirectionPolicy { default_deny, rules, profiles })))
 }
 
-fn rules(rules: Vec<Rule>, path: &str, reading: &mut Reading) -> Result<Vec<Arc<core::Rule>>, BundleError> {
+fn rules<'j, H: Source<'j>>(
+    rules: Vec<Rule<H>>,
+    path: &str,
+    reading: &mut Reading<'j, '_>,
+) -> Result<Vec<Arc<core::Rule>>, BundleError> {
     let rules = rules.into_iter().enumerate();
     let mut rule = |given, path: &str| self::rule(given, path, reading).map(Arc::new);
     rules.map(|(index, given)| rule(given, &format!("{path}.rules[{index}]"))).collect()
 }
 
-fn rule(rule: Rule, path: &str, reading: &mut Reading) -> Result<core::Rule, BundleError> {
+fn rule<'j, H: Source<'j>>(
+    rule: Rule<H>,
+    path: &str,
+    reading: &mut Reading<'j, '_>,
+) -> Result<core::Rule, BundleError> {
     let Rule { id, tier, peers, ports, action } = rule;
     let id = RuleId::new(id);
     // Where all rules are asked at once, there is no rest to leave: denials would be left out.
-    if action == Action::Pass && !matches!(tier, Tier::Admin | Tier::Baseline) {
+    if matches!(action, Action::Pass) && !matches!(tier, Tier::Admin | Tier::Baseline) {
         return Err(value_error(
             format!("{path}.action"),
             "`pass` stands only in the tiers `admin` and `baseline`: remove the rule, or give its tier"
@@ -328,11 +331,12 @@ fn rule(rule: Rule, path: &str, reading: &mut Reading) -> Result<core::Rule, Bun
             Action::Deny => core::Action::Deny,
             Action::Pass => core::Action::Pass,
             Action::Quarantined(why) => {
-                reading.quarantined.push(Quarantined { rule: id.clone(), reason: why.clone() });
+                reading.quarantine(&id, &why);
                 core::Action::Quarantined(why.into())
             }
             Action::Http(rules) => {
-                core::Action::Http(rules.into_iter().map(|rule| http_rule(rule, reading)).collect())
+                let rules = rules.into_iter().map(|rule| rule.read(reading));
+                core::Action::Http(rules.collect::<Result<_, _>>()?)
             }
         },
     })
@@ -371,45 +375,3 @@ fn port_range(range: PortRange, path: &str) -> Result<CorePortRange, BundleError
     };
     Ok(CorePortRange { protocol, first, last })
 }
-
-/// A rule that does not compile is quarantined by itself: it never voids the bundle.
-fn http_rule(rule: HttpRule, reading: &mut Reading) -> CoreHttpRule {
-    let HttpRule { id, quarantined, method, path, host, headers } = rule;
-    let id = RuleId::new(id);
-    let matched = match quarantined {
-        Some(why) => Err(why),
-        None => http_match(method, path, host, headers, &mut reading.expressions),
-    };
-    let matcher = match matched {
-        Ok(matched) => HttpMatcher::Active(matched),
-        Err(reason) => {
-            reading.quarantined.push(Quarantined { rule: id.clone(), reason: reason.clone() });
-            HttpMatcher::Quarantined(reason.into())
-        }
-    };
-    CoreHttpRule { id, matcher }
-}
-
-fn http_match(
-    method: Option<String>,
-    path: Option<String>,
-    host: Option<String>,
-    headers: Vec<Header>,
-    expressions: &mut Reader,
-) -> Result<HttpMatch, String> {
-    let mut pattern = |field: &str, text: Option<String>, read: Read| {
-        text.map(|text| read(expressions, &text).map_err(|error| format!("{field}: {error}"))).transpose()
-    };
-    Ok(HttpMatch {
-        method: pattern("method", method, Reader::common)?,
-        path: pattern("path", path, Reader::parse)?,
-        host: pattern("host", host, Reader::common)?,
-        headers: headers
-            .into_iter()
-            .map(|header| HeaderMatch { name: header.name, value: header.value.map(String::into_bytes) })
-            .collect(),
-    })
-}
-
-/// A way to read an expression.
-type Read = fn(&mut Reader, &str) -> Result<Pattern, PatternError>;

@@ -154,26 +154,31 @@ pub struct Identity {
     pub spiffe: Vec<String>,
 }
 
-/// One workload and its policy.
+/// One workload and its policy. Who loads a bundle leaves its HTTP rules as text at first: `H` is what they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Endpoint"))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Endpoint {
+pub struct Endpoint<H = HttpRule> {
     /// `namespace/name`.
     pub name: String,
     /// Its addresses, by which a proxy that serves several workloads knows it.
     pub addresses: Vec<IpAddr>,
     /// For connections to it.
-    pub ingress: DirectionPolicy,
+    pub ingress: DirectionPolicy<H>,
     /// For connections from it.
-    pub egress: DirectionPolicy,
+    pub egress: DirectionPolicy<H>,
 }
 
 /// The rules of one direction. In the normal tier a denial wins over every allowance, whatever their order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct DirectionPolicy {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "DirectionPolicy"))]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    // What is left out is no HTTP rule.
+    bound(deserialize = "H: Deserialize<'de>")
+)]
+pub struct DirectionPolicy<H = HttpRule> {
     /// Whether what no rule allows is dropped.
     pub default_deny: bool,
     /// How the paths of requests to some ports are read: the first entry that a port is in counts. What is in none
@@ -181,21 +186,21 @@ pub struct DirectionPolicy {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub profiles: Vec<PathProfile>,
     /// The rules.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<Rule<H>>,
     /// What is only tried: decided beside what is enforced, and reported where it differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub audit: Option<Audit>,
+    pub audit: Option<Audit<H>>,
 }
 
 /// Rules that are only tried, all of them: also those that are enforced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Audit"))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Audit {
+pub struct Audit<H = HttpRule> {
     /// Whether what no rule allows would be dropped.
     pub default_deny: bool,
     /// The rules.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<Rule<H>>,
 }
 
 /// How the server behind a port, or behind the ports from `port` to `endPort`, reads paths.
@@ -229,9 +234,9 @@ pub enum Profile {
 
 /// One rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Rule"))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Rule {
+pub struct Rule<H = HttpRule> {
     /// Its name, as denials and logs print it.
     pub id: String,
     /// When it is asked.
@@ -242,7 +247,7 @@ pub struct Rule {
     /// What it covers.
     pub ports: Ports,
     /// What happens to it.
-    pub action: Action,
+    pub action: Action<H>,
 }
 
 /// When a rule is asked.
@@ -338,9 +343,9 @@ pub enum Protocol {
 
 /// `"allow"`, `"deny"`, or `{"http": [{"id": "…", "method": "GET", "path": "/public"}]}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Action"))]
 #[serde(rename_all = "lowercase")]
-pub enum Action {
+pub enum Action<H = HttpRule> {
     /// It passes.
     Allow,
     /// It is dropped.
@@ -350,7 +355,7 @@ pub enum Action {
     /// Nothing: it would allow something in a way that is not enforced, for this reason.
     Quarantined(String),
     /// Requests pass that one of these matches.
-    Http(Vec<HttpRule>),
+    Http(Vec<H>),
 }
 
 /// Every field that is given must match. Expressions match the whole value, in RE2's dialect.

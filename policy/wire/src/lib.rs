@@ -9,6 +9,7 @@ mod decode;
 mod document;
 mod encode;
 mod load;
+mod rules;
 
 pub use decode::{BundleError, Quarantined, decode, decode_bundle};
 pub use document::{

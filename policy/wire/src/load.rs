@@ -3,13 +3,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use postern_policy_core::http::HttpRule;
 use postern_policy_core::identity::Known;
 use postern_policy_core::set::PolicySet;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::decode::{BundleError, Quarantined, attachment, check, known, parse, policies};
-use crate::document::{API_VERSION, Attach, Report, Versions};
+use crate::document::{API_VERSION, Attach, Endpoint, Report, Versions};
+use crate::rules::{Earlier, Reading};
 
 /// A bundle that is compiled, and the text it came from.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub struct Loaded {
     bundle: Vec<u8>,
     identities: Range<usize>,
     endpoints: Range<usize>,
+    /// Where each HTTP rule is in the text of the endpoints, for the next bundle.
+    rules: Arc<[(Range<usize>, HttpRule)]>,
 }
 
 /// Which parts of a bundle are those of an earlier one.
@@ -58,7 +62,8 @@ struct Parts<'j> {
 
 impl Loaded {
     /// Reads and compiles a bundle. Of its two parts, identities and endpoints, one that is written as in one of
-    /// those `before` is taken from there: the versions are not asked, so that a forgotten one does no harm.
+    /// those `before` is taken from there: the versions are not asked, so that a forgotten one does no harm. Of other
+    /// endpoints, the HTTP rules are that are written as before.
     ///
     /// # Errors
     /// As [`decode`](crate::decode).
@@ -72,12 +77,14 @@ impl Loaded {
         check(&parts.report)?;
         let (identities, endpoints) = (parts.identities.get(), parts.endpoints.get());
         let (mut as_known, mut as_policies) = (None, None);
+        let mut earlier = Vec::new();
         for loaded in before {
+            earlier.push(Earlier::new(loaded.text(&loaded.endpoints).unwrap_or_default(), &loaded.rules));
             if loaded.text(&loaded.identities) == Some(identities.as_bytes()) {
                 as_known = Some(Arc::clone(&loaded.known));
             }
             if loaded.text(&loaded.endpoints) == Some(endpoints.as_bytes()) {
-                as_policies = Some((Arc::clone(loaded.set.policies()), loaded.quarantined.clone()));
+                as_policies = Some(loaded);
             }
         }
         let kept = Kept { identities: as_known.is_some(), policy: as_policies.is_some() };
@@ -85,18 +92,26 @@ impl Loaded {
             Some(known) => known,
             None => Arc::new(known(part(identities).ok_or_else(|| whole(&bundle))?)?),
         };
-        let (policies, quarantined) = match as_policies {
-            Some(known) => known,
+        let (policies, quarantined, rules) = match as_policies {
+            Some(loaded) => {
+                (Arc::clone(loaded.set.policies()), loaded.quarantined.clone(), Arc::clone(&loaded.rules))
+            }
             None => {
-                let endpoints = part(endpoints).ok_or_else(|| whole(&bundle))?;
-                let (policies, quarantined) = policies(endpoints)?;
-                (Arc::new(policies), quarantined)
+                let rules = part::<Vec<Endpoint<&RawValue>>>(endpoints).ok_or_else(|| whole(&bundle))?;
+                let mut reading = Reading::after(earlier);
+                let policies = policies(rules, &mut reading).map_err(|error| match error {
+                    BundleError::Shape { .. } => whole(&bundle),
+                    error => error,
+                })?;
+                let texts = reading.texts.into_iter();
+                let rules = texts.map(|(text, rule)| (within(endpoints.as_bytes(), text), rule)).collect();
+                (Arc::new(policies), reading.quarantined, rules)
             }
         };
         let set = PolicySet::of(policies, Arc::clone(&known), attachment(parts.attach)?)?;
         let (identities, endpoints) = (within(&bundle, identities), within(&bundle, endpoints));
         let Parts { report, versions, .. } = parts;
-        Ok(Self { set, quarantined, report, versions, kept, known, bundle, identities, endpoints })
+        Ok(Self { set, quarantined, report, versions, kept, known, bundle, identities, endpoints, rules })
     }
 
     /// The bundle as it came.
@@ -110,8 +125,8 @@ impl Loaded {
 }
 
 /// Reads a part. Where it is wrong is not kept track of, which would take as long again: [`whole`] says it.
-fn part<T: for<'d> Deserialize<'d>>(text: &str) -> Option<T> {
-    serde_json::from_slice(text.as_bytes()).ok()
+fn part<'d, T: Deserialize<'d>>(text: &'d str) -> Option<T> {
+    serde_json::from_str(text).ok()
 }
 
 /// Read as a whole, an error has its place in the bundle.

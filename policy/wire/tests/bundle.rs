@@ -312,3 +312,85 @@ fn what_has_not_changed_is_not_compiled_again() {
     refused(&BUNDLE.replace("\"identities\"", hits), "report.ruleHits: expected 1000 at most");
     assert!(Loaded::new(BUNDLE.replace("\"identities\"", hits).into(), []).is_err());
 }
+
+/// A bundle with these HTTP rules: a number and a path each.
+fn of_rules(rules: &[(u32, String)]) -> String {
+    let http: Vec<String> =
+        rules.iter().map(|(id, path)| format!(r#"{{"id": "r/{id}", "path": "{path}"}}"#)).collect();
+    BUNDLE.replace(r#"{"id": "r/0", "method": "GET", "path": "/public"}"#, &http.join(", "))
+}
+
+/// The names of HTTP rules that one set has of the other.
+fn shared(of: &PolicySet, with: &PolicySet) -> usize {
+    let places =
+        |set: &PolicySet| -> Vec<usize> { set.rule_names().map(|id| id.as_str().as_ptr().addr()).collect() };
+    let known = places(with);
+    places(of).into_iter().filter(|place| known.contains(place)).count()
+}
+
+#[test]
+fn rules_that_are_written_as_before_are_taken_over_one_by_one() {
+    let rule = |id: u32| (id, format!("/svc{id}/v[0-9]+"));
+    let rules: Vec<(u32, String)> = (0..200).map(rule).collect();
+    let edited = |edit: &dyn Fn(&mut Vec<(u32, String)>)| {
+        let mut rules = rules.clone();
+        edit(&mut rules);
+        rules
+    };
+    let before = Loaded::new(of_rules(&rules).into(), []).unwrap();
+    let check = |name: &str, rules: &[(u32, String)], least: usize| {
+        let text = of_rules(rules);
+        let after = Loaded::new(text.clone().into(), [&before]).unwrap();
+        let fresh = Loaded::new(text.into(), []).unwrap();
+        assert_eq!(after.set.endpoints(), fresh.set.endpoints(), "{name}");
+        assert_eq!(after.quarantined, fresh.quarantined, "{name}");
+        let shared = shared(&after.set, &before.set);
+        assert!(shared >= least, "{name}: {shared} of {}", rules.len());
+        // And once more, from what was partly taken over.
+        let again = Loaded::new(of_rules(&rules[1..]).into(), [&after, &before]).unwrap();
+        assert_eq!(
+            again.set.endpoints(),
+            Loaded::new(of_rules(&rules[1..]).into(), []).unwrap().set.endpoints(),
+            "{name}"
+        );
+    };
+    check("one changes", &edited(&|rules| rules[90].1 = "/other".to_owned()), 199);
+    check("twelve in a row change", &edited(&|rules| rules[9..21].fill((7, "/x".to_owned()))), 188);
+    check(
+        "every second one changes",
+        &edited(&|rules| rules.iter_mut().step_by(2).for_each(|r| r.1.push('x'))),
+        100,
+    );
+    check("five come first", &edited(&|rules| drop(rules.splice(0..0, (300..305).map(rule)))), 200);
+    check("five go", &edited(&|rules| drop(rules.drain(50..55))), 195);
+    check("one goes to the end", &edited(&|rules| rules.rotate_left(1)), 199);
+    check("the other way round", &edited(&|rules| rules.reverse()), 0);
+    check("all change", &edited(&|rules| rules.iter_mut().for_each(|rule| rule.1.push('y'))), 0);
+    check("one cannot be compiled", &edited(&|rules| rules[3].1 = "(".to_owned()), 199);
+    check("twice the same", &edited(&|rules| rules[4] = rules[5].clone()), 199);
+
+    // One that is quarantined is named each time.
+    let broken = edited(&|rules| rules[3].1 = "(".to_owned());
+    let first = Loaded::new(of_rules(&broken).into(), []).unwrap();
+    let mut next = broken;
+    next[100].1.push('z');
+    let second = Loaded::new(of_rules(&next).into(), [&first]).unwrap();
+    assert_eq!(second.quarantined, first.quarantined);
+    assert_eq!(second.quarantined.len(), 1);
+}
+
+#[test]
+fn what_is_wrong_in_a_rule_is_told_as_of_the_whole() {
+    let first = Loaded::new(BUNDLE.into(), []).unwrap();
+    for (from, to) in [
+        ("\"id\": \"r/0\"", "\"id\": 7"),
+        ("\"method\"", "\"verb\""),
+        ("{\"id\": \"r/0\", \"method\": \"GET\", \"path\": \"/public\"}", "7"),
+        ("\"path\": \"/public\"", "\"path\": null, \"path\": null"),
+    ] {
+        let wrong = BUNDLE.replace(from, to);
+        let error = Loaded::new(wrong.clone().into(), [&first]).unwrap_err().to_string();
+        assert_eq!(error, decode(wrong.as_bytes()).unwrap_err().to_string());
+        assert!(error.contains("endpoints[0].ingress.rules[0].action"), "{error}");
+    }
+}
