@@ -1,5 +1,7 @@
-//! Whatever stands in a bundle, and whatever a request is: the bundle is read or refused, and the compiled set decides
-//! as its rules do one by one.
+//! Whatever stands in a bundle, and whatever a request is: the bundle is read or refused, whichever came before it, and the
+//! compiled set decides as its rules do one by one.
+
+#![allow(clippy::expect_used, reason = "the seed is a file of this repository")]
 
 use std::net::IpAddr;
 use std::process::ExitCode;
@@ -11,7 +13,7 @@ use postern_policy_core::identity::{AddressTable, IdentityId};
 use postern_policy_core::policy::Direction;
 use postern_policy_core::port::Protocol;
 use postern_policy_core::set::{Attached, Attachment, Connection, PolicySet};
-use postern_policy_wire::decode;
+use postern_policy_wire::{Loaded, decode};
 
 /// What stands between the bundle and a request: its method, path, host and one header, a line each.
 const MARKER: &[u8] = b"\n=== request ===\n";
@@ -21,7 +23,7 @@ fn main() -> ExitCode {
     postern_fuzz::run(|bytes| {
         let place = bytes.windows(MARKER.len()).position(|window| window == MARKER);
         let (bundle, asked) = bytes.split_at(place.unwrap_or(bytes.len()));
-        let Ok((set, _)) = decode(bundle) else { return };
+        let Some(set) = read(bundle) else { return };
         let mut lines = asked.get(MARKER.len()..).unwrap_or_default().split(|byte| *byte == b'\n');
         let (method, path, authority) = (lines.next(), lines.next(), lines.next());
         let headers = lines.filter_map(|line| line.split_first_chunk::<1>());
@@ -33,6 +35,33 @@ fn main() -> ExitCode {
             }
         }
     })
+}
+
+/// What came before the bundle: the seed that most inputs are made of, so that some of its rules are taken over.
+const BEFORE: &[u8] = include_bytes!("../../seeds/bundle/paths.txt");
+
+thread_local! {
+    static LOADED: Loaded = {
+        let end = BEFORE.windows(MARKER.len()).position(|window| window == MARKER);
+        let bundle = BEFORE.get(..end.unwrap_or(BEFORE.len())).unwrap_or_default();
+        Loaded::new(bundle.to_vec(), []).expect("the seed is a bundle")
+    };
+}
+
+/// Reads a bundle as a whole, in parts, and after another one: each takes it, and for the same, or none does.
+fn read(bundle: &[u8]) -> Option<PolicySet> {
+    let whole = decode(bundle);
+    let parts = Loaded::new(bundle.to_vec(), []);
+    let after = LOADED.with(|loaded| Loaded::new(bundle.to_vec(), [loaded]));
+    for loaded in [parts, after] {
+        // Of several things that are wrong, each may say another.
+        assert_eq!(whole.is_ok(), loaded.is_ok(), "{:?}\n{:?}", whole.as_ref().err(), loaded.as_ref().err());
+        if let (Ok((set, quarantined)), Ok(loaded)) = (&whole, loaded) {
+            assert_eq!(loaded.set.endpoints(), set.endpoints());
+            assert_eq!(loaded.quarantined, *quarantined);
+        }
+    }
+    whole.ok().map(|(set, _)| set)
 }
 
 fn compare(endpoint: &EndpointPolicy, direction: Direction, request: &Request<'_>) {

@@ -125,6 +125,7 @@ impl Kind {
     fn name(self) -> &'static str {
         match self {
             Self::Bare => "Envoy, no filter",
+            Self::Empty => "Envoy, a module without callbacks",
             Self::Noop => "Envoy, a filter that does nothing",
             Self::Ours => "Envoy, our HTTP filter",
             Self::OursBoth => "Envoy, our connection and HTTP filters",
@@ -136,7 +137,7 @@ impl Kind {
     }
 
     fn has_rules(self) -> bool {
-        !matches!(self, Self::Bare | Self::Noop | Self::Nginx)
+        !matches!(self, Self::Bare | Self::Empty | Self::Noop | Self::Nginx)
     }
 
     fn in_envoy(self) -> bool {

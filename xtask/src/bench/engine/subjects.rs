@@ -20,6 +20,11 @@ pub(super) const SIZES: [u32; 5] = [1, 10, 100, 1_000, 10_000];
 pub(super) const HTTP: &str = "postern.http";
 const CONNECTION: &str = "postern.connection";
 const TURN: Duration = Duration::from_secs(1);
+/// A module of two pages of memory, an allocator that always answers the same address, and the mark of the ABI.
+const EMPTY: &[u8] =
+    b"\0asm\x01\0\0\0\x01\x09\x02\x60\x01\x7f\x01\x7f\x60\0\0\x03\x03\x02\0\x01\x05\x03\x01\0\x02\
+    \x07\x3f\x03\x06memory\x02\0\x18proxy_on_memory_allocate\0\0\x17proxy_abi_version_0_2_1\0\x01\
+    \x0a\x0a\x02\x05\0\x41\x80\x08\x0b\x02\0\x0b";
 /// How many characters of a refusal are shown.
 const REASON: usize = 120;
 
@@ -29,6 +34,8 @@ const REASON: usize = 120;
 pub(super) enum Kind {
     /// Envoy without any filter: what the others in Envoy are held against.
     Bare,
+    /// A module without callbacks: what Envoy does for any filter of this kind.
+    Empty,
     /// A filter on the SDK that does nothing, and exports every callback.
     Noop,
     /// Ours, deciding requests.
@@ -83,6 +90,10 @@ pub(super) fn measure(
         anyhow::Ok(())
     };
     add(Kind::Bare, 1, start(&ground, "Envoy, no filter", None, None))?;
+    let empty = ground.dir.path().join("empty.wasm");
+    fs::write(&empty, EMPTY).context("cannot write a module")?;
+    let nothing = envoy::wasm("http", "empty", &empty, "");
+    add(Kind::Empty, 1, start(&ground, "Envoy, a module without callbacks", None, Some(nothing)))?;
     let nothing = envoy::wasm("http", "noop", noop, "");
     add(Kind::Noop, 1, start(&ground, "Envoy, no-op filter", None, Some(nothing)))?;
     for rules in SIZES {
