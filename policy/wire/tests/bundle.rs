@@ -313,7 +313,10 @@ fn what_has_not_changed_is_not_compiled_again() {
     assert!(Loaded::new(BUNDLE.replace("\"identities\"", hits).into(), []).is_err());
 }
 
-/// A bundle with these HTTP rules: a number and a path each.
+/// HTTP rules: a number and a path each.
+type Rules = Vec<(u32, String)>;
+
+/// A bundle with these HTTP rules.
 fn of_rules(rules: &[(u32, String)]) -> String {
     let http: Vec<String> =
         rules.iter().map(|(id, path)| format!(r#"{{"id": "r/{id}", "path": "{path}"}}"#)).collect();
@@ -331,8 +334,8 @@ fn shared(of: &PolicySet, with: &PolicySet) -> usize {
 #[test]
 fn rules_that_are_written_as_before_are_taken_over_one_by_one() {
     let rule = |id: u32| (id, format!("/svc{id}/v[0-9]+"));
-    let rules: Vec<(u32, String)> = (0..200).map(rule).collect();
-    let edited = |edit: &dyn Fn(&mut Vec<(u32, String)>)| {
+    let rules: Rules = (0..200).map(rule).collect();
+    let edited = |edit: &dyn Fn(&mut Rules)| {
         let mut rules = rules.clone();
         edit(&mut rules);
         rules
