@@ -111,6 +111,7 @@ pub(crate) fn policies<'j, H: Source<'j>>(
         .enumerate()
         .map(|(index, endpoint)| endpoint_policy(endpoint, &format!("endpoints[{index}]"), reading))
         .collect::<Result<_, _>>()?;
+    reading.forget_expressions();
     Ok(Policies::new(endpoints)?)
 }
 

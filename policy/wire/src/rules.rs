@@ -70,6 +70,11 @@ impl<'e> Reading<'_, 'e> {
         Self { earlier, ..Self::default() }
     }
 
+    /// Gives back what was kept of expressions: what comes next needs the memory.
+    pub(crate) fn forget_expressions(&mut self) {
+        self.expressions = Reader::default();
+    }
+
     pub(crate) fn quarantine(&mut self, rule: &RuleId, reason: &str) {
         self.quarantined.push(Quarantined { rule: rule.clone(), reason: reason.to_owned() });
     }
