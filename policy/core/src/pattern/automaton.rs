@@ -21,6 +21,9 @@ pub(crate) enum Automaton {
 impl Automaton {
     /// `None` where it cannot be compiled.
     pub(crate) fn compile(source: &str) -> Option<Self> {
+        if let Some(glob) = Glob::of_texts(source) {
+            return Some(Self::Glob(glob));
+        }
         let hir = parse_checked(source).ok()?;
         if let Some(glob) = Glob::of(&hir) {
             return Some(Self::Glob(glob));

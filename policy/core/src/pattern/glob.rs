@@ -3,10 +3,11 @@
 use memchr::memmem;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-use super::shape::{flat, inside_anchors};
+use super::shape::{self, flat, inside_anchors};
 
 /// An expression of texts and `.*` or `.+`: each text is looked for behind the one before it, at the first place
 /// where it stands. A later place would leave less to the rest.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Glob {
     start: Box<[u8]>,
     /// The fewest bytes between it and what is before it, and the text.
@@ -34,6 +35,15 @@ impl Glob {
         }
         let mut texts = texts.into_iter().map(Vec::into_boxed_slice);
         Some(Self { start: texts.next()?, parts: gaps.into_iter().zip(texts).collect(), rest: gap })
+    }
+
+    /// The same of texts with `.*` between them, which nobody needs to parse.
+    pub(super) fn of_texts(source: &str) -> Option<Self> {
+        let texts = shape::texts(source)?;
+        let (start, texts) = texts.split_first()?;
+        let rest = texts.last()?.is_empty().then_some(0);
+        let texts = texts.iter().filter(|text| !text.is_empty()).map(|text| (0, (*text).into()));
+        Some(Self { start: (*start).into(), parts: texts.collect(), rest })
     }
 
     /// Whether `value` matches, in time linear in it.

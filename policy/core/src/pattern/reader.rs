@@ -93,17 +93,14 @@ impl End {
 
     /// The same of texts with `.*` before, between or behind them, which nobody needs to parse.
     fn of_texts(source: &str) -> Option<Self> {
-        const ANYTHING: &str = ".*";
-        let pieces = source.strip_prefix(ANYTHING)?.split(ANYTHING);
-        let texts: Vec<&[u8]> =
-            pieces.map(|piece| shape::is_plain(piece).then_some(piece.as_bytes())).collect::<Option<_>>()?;
+        let [b"", texts @ ..] = &*shape::texts(source)? else { return None };
         Some(Self {
             bound: bound::of_texts(source.len(), texts.len()),
             shape: Shape::Open(Box::new(Open {
                 prefix: Box::default(),
                 prefix_is_whole: false,
                 verbatim: 0,
-                all_of: shape::longest(texts),
+                all_of: shape::longest(texts.to_vec()),
                 one_of: Parts::default(),
             })),
             is_whole: false,

@@ -63,6 +63,12 @@ pub(super) fn text_before(source: &str) -> usize {
     }
 }
 
+/// The texts of an expression that has nothing but `.*` before, between and behind them: first the one that it begins
+/// with, last the one that it ends with, both of which may be empty.
+pub(super) fn texts(source: &str) -> Option<Vec<&[u8]>> {
+    source.split(".*").map(|text| is_plain(text).then_some(text.as_bytes())).collect()
+}
+
 impl Shape {
     pub(super) fn of(hir: &Hir, verbatim: &str) -> Self {
         let inner = flat(hir);

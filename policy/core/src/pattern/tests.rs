@@ -1,3 +1,4 @@
+use super::glob::Glob;
 use super::*;
 
 fn check(pattern: &str, value: &[u8], expected: bool) {
@@ -154,5 +155,21 @@ fn a_text_in_front_changes_nothing() {
             (Err(PatternError::Syntax(_)), Err(_)) | (Err(PatternError::Dialect(_)), _) => {}
             (ours, theirs) => panic!("{source}: {ours:?}, {theirs:?}"),
         }
+    }
+}
+
+/// What is known of texts with `.*` between them without parsing is what parsing says.
+#[test]
+fn texts_are_known_without_being_parsed() {
+    for source in
+        [".*", "/a.*", ".*/a", "/a.*b", "/a.*.*b", ".*a.*b.*", ".*.*", "/tenants/.*/svc1/.*/", "a.*b.*c"]
+    {
+        assert_eq!(Glob::of_texts(source), Glob::of(&parse_checked(source).unwrap()), "{source}");
+        assert!(Glob::of_texts(source).is_some(), "{source}");
+    }
+    for source in
+        ["/a", "a.b.*", "(.*)", ".*?", ".**", ".*+", ".*{2}", "^.*", ".*$", "a|.*", "[.*]", "\\.*", "..*"]
+    {
+        assert_eq!(Glob::of_texts(source), None, "{source}");
     }
 }
