@@ -26,8 +26,8 @@ use updates::Updated;
 /// How much is measured, and what becomes of it.
 #[derive(Debug, Args)]
 pub(crate) struct EngineArgs {
-    /// How many turns each proxy has
-    #[arg(long, default_value_t = 11, value_parser = clap::value_parser!(u8).range(1..=64))]
+    /// How many turns each proxy has, in three rounds
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u8).range(1..=64))]
     turns: u8,
     /// Leave our own proxy out, which takes minutes to build
     #[arg(long)]
