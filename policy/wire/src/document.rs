@@ -154,7 +154,8 @@ pub struct Identity {
     pub spiffe: Vec<String>,
 }
 
-/// One workload and its policy. Who loads a bundle leaves its HTTP rules as text at first: `H` is what they are.
+// Who loads a bundle leaves its HTTP rules as text at first: `H` is what they are.
+/// One workload and its policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Endpoint"))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
