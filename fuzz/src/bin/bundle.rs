@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// What came before the bundle: the seed that most inputs are made of, so that some of its rules are taken over.
+/// What came before the bundle: a seed that inputs are made of, so that some of its rules are taken over.
 const BEFORE: &[u8] = include_bytes!("../../seeds/bundle/paths.txt");
 
 thread_local! {
