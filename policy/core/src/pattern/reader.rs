@@ -186,6 +186,14 @@ mod tests {
             "[/?].*",
             "(?:x.*)?/zz",
             ".+/b",
+            "(?i)B",
+            "(?i:B)c.*",
+            "é",
+            "é.*",
+            "!x.*",
+            "$",
+            "^",
+            "(?:a|)?x",
         ];
         let mut reader = Reader::default();
         for text in texts.iter().chain(&texts) {
