@@ -1,29 +1,19 @@
 //! Enforcement: what is known of a connection, the decision, and what is said of it.
 
-use std::cell::RefCell;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
 use postern_filter_report::{
     AUDITS_NOT_LOGGED, DENIALS_NOT_LOGGED, Decisions, Denied, Limit, Side, Subject, Tried, UNREADABLE,
     Untold, What,
 };
-use postern_policy_core::bytes;
 use postern_policy_core::decide::{Decision, Reason, Verdict};
 use postern_policy_core::http::Request;
 use postern_policy_core::identity::PeerSource;
-use postern_policy_core::policy::Direction;
-use postern_policy_core::set::{self, Connection, Judged, Needs, PolicySet};
+use postern_policy_core::set::{self, Asked, Connection, Judged, Need, PolicySet};
 use proxy_wasm::types::LogLevel;
 
+use crate::ends::Ends;
 use crate::host;
 use crate::metrics::{self, Metrics, RuleHits};
 use crate::policy::Policy;
-
-/// Envoy's number for a listener that takes outbound traffic.
-const OUTBOUND: i64 = 2;
-
-/// What stands for an address that does not matter.
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// A policy in force, and the ways to speak of what it decides. A new configuration makes a new one; what is under way
 /// keeps its own.
@@ -35,9 +25,9 @@ pub(crate) struct Enforcer {
     denials: Limit,
     audits: Limit,
     certificates: bool,
-    /// `None` where it does not matter: each question to the host costs.
-    source: Option<Address>,
-    destination: Option<Address>,
+    /// What is asked for where a connection is decided, and where a request is.
+    ends_of_connections: Ends,
+    ends_of_requests: Ends,
 }
 
 /// What became of a connection or request.
@@ -58,10 +48,8 @@ impl Enforcer {
                 set.attachment().peer_from.contains(&PeerSource::Spiffe),
             ),
         };
-        let needs = policy.set().map(PolicySet::needs);
-        let address = |needed: fn(&Needs) -> bool, property| {
-            needs.as_ref().is_none_or(needed).then(|| Address::new(property))
-        };
+        let ends = |asked| Ends::of(policy.set(), asked);
+        let (ends_of_connections, ends_of_requests) = (ends(Asked::Connection), ends(Asked::Request));
         Self {
             policy,
             metrics,
@@ -70,8 +58,8 @@ impl Enforcer {
             denials: limit(),
             audits: limit(),
             certificates,
-            source: address(|needs| needs.source, "source\0address"),
-            destination: address(|needs| needs.destination, "destination\0address"),
+            ends_of_connections,
+            ends_of_requests,
         }
     }
 
@@ -98,19 +86,13 @@ impl Enforcer {
     ) -> Outcome {
         let judged = match self.policy.set() {
             None => Judged::closed(Reason::NotLoaded),
-            Some(set) => match self.connection(set) {
-                None => Judged::closed(Reason::UnknownEndpoint),
-                Some(connection) => {
-                    let certificate = self.certificates.then(certificate).flatten();
-                    decide(set, &connection, certificate.as_deref())
-                }
-            },
+            Some(set) => self.judge(set, subject, decide),
         };
         self.metrics.decided(subject, &judged);
         if let Some(rule) = judged.decision.rule() {
             self.hits.count(rule);
         }
-        let tried = judged.audit.as_ref().filter(|tried| passes(tried) != passes(&judged.decision));
+        let tried = differs(&judged);
         if passes(&judged.decision) {
             if let Some(tried) = tried {
                 self.say_tried(subject, judged.side.as_ref(), tried, request);
@@ -120,25 +102,28 @@ impl Enforcer {
         Outcome::Denied(self.say_denied(subject, &judged, tried.is_some(), request))
     }
 
-    /// What the host knows of the connection. `None` where an end has no IP address: nothing can be said of it.
-    fn connection(&self, set: &PolicySet) -> Option<Connection> {
-        let address = |property: &Option<Address>| match property {
-            Some(property) => property.get(),
-            None => Some(NOWHERE),
+    /// The decision, with what it takes to tell of it where there is something to tell.
+    fn judge<'p>(
+        &'p self,
+        set: &'p PolicySet,
+        subject: Subject,
+        decide: impl Fn(&'p PolicySet, &Connection, Option<&[u8]>) -> Judged<'p>,
+    ) -> Judged<'p> {
+        let ends = match subject {
+            Subject::Connection => &self.ends_of_connections,
+            Subject::Request => &self.ends_of_requests,
         };
-        // One whose answer is fixed is not asked either.
-        let direction = match set.attachment().direction {
-            Some(_) => None,
-            None => host::property("xds\0listener_direction")
-                .ok()
-                .and_then(|bytes| <[u8; 8]>::try_from(bytes.as_slice()).ok())
-                .map(i64::from_le_bytes),
+        let Some(connection) = ends.connection(Need::Deciding) else {
+            return Judged::closed(Reason::UnknownEndpoint);
         };
-        Some(Connection {
-            source: address(&self.source)?,
-            destination: address(&self.destination)?,
-            direction: if direction == Some(OUTBOUND) { Direction::Egress } else { Direction::Ingress },
-        })
+        let certificate = self.certificates.then(certificate).flatten();
+        let judged = decide(set, &connection, certificate.as_deref());
+        if ends.has_more_to_tell() && (!passes(&judged.decision) || differs(&judged).is_some()) {
+            // The same decision: by what it did not need before, it is said whose connection it was.
+            let connection = ends.connection(Need::Telling);
+            return connection.map_or(judged, |connection| decide(set, &connection, certificate.as_deref()));
+        }
+        judged
     }
 
     /// A request that cannot be read: there is nothing to decide.
@@ -213,6 +198,11 @@ fn with_words(
     say(What { side, layer: &layer, reason: decision.reason.code(), words: &words });
 }
 
+/// What is tried, where it lets pass what is enforced does not, or the other way round.
+fn differs<'j, 'p>(judged: &'j Judged<'p>) -> Option<&'j Decision<'p>> {
+    judged.audit.as_ref().filter(|tried| passes(tried) != passes(&judged.decision))
+}
+
 fn passes(decision: &Decision<'_>) -> bool {
     decision.verdict != Verdict::Deny
 }
@@ -231,26 +221,4 @@ fn shows_certificate() -> bool {
 /// The first URI of the certificate that the client showed and the host verified.
 fn certificate() -> Option<Vec<u8>> {
     host::property("connection\0uri_san_peer_certificate").ok().filter(|uri| !uri.is_empty())
-}
-
-/// A property that is an address. Requests of one connection come one after another: the same text is read once.
-struct Address {
-    property: &'static str,
-    last: RefCell<(Vec<u8>, Option<SocketAddr>)>,
-}
-
-impl Address {
-    fn new(property: &'static str) -> Self {
-        Self { property, last: RefCell::default() }
-    }
-
-    fn get(&self) -> Option<SocketAddr> {
-        let text = host::property(self.property).ok()?;
-        let mut last = self.last.borrow_mut();
-        if !bytes::same(&last.0, &text) {
-            let address = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
-            *last = (text, address);
-        }
-        last.1
-    }
 }

@@ -13,6 +13,7 @@
 #![allow(missing_docs, reason = "the SDK's macro exports a function without any")]
 
 mod connection;
+mod ends;
 mod enforce;
 mod host;
 mod http;

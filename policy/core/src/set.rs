@@ -1,5 +1,7 @@
 //! Policy sets: everything one proxy enforces.
 
+mod needs;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use crate::matcher::{Compiled, Matchers};
 use crate::policy::{Direction, RuleId};
 use crate::port::Protocol;
 use crate::world::WorkloadName;
+
+pub use needs::{Asked, Need, Needs};
 
 /// The policies of the workloads behind one proxy, and the identities of their peers.
 #[derive(Debug, Clone, Default)]
@@ -89,15 +93,6 @@ pub struct Connection {
     pub destination: SocketAddr,
     /// The direction the proxy's listener serves; the attachment's wins.
     pub direction: Direction,
-}
-
-/// The addresses of connections that a policy set cannot do without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Needs {
-    /// [`Connection::source`].
-    pub source: bool,
-    /// [`Connection::destination`].
-    pub destination: bool,
 }
 
 /// Why a policy set was refused.
@@ -188,18 +183,6 @@ impl PolicySet {
     /// How traffic is attached to the policies.
     pub fn attachment(&self) -> &Attachment {
         &self.attachment
-    }
-
-    /// Which addresses of a connection matter. The others may be any: the attachment says what they would.
-    pub fn needs(&self) -> Needs {
-        let Attachment { direction, port, peer, .. } = &self.attachment;
-        let (subject, peer) = (self.attached.is_none(), peer.is_none());
-        let (source, destination) = match direction {
-            Some(Attached::To(Direction::Ingress)) => (peer, subject),
-            Some(Attached::To(Direction::Egress)) => (subject, peer),
-            Some(Attached::Both) | None => (subject || peer, subject || peer),
-        };
-        Needs { source, destination: destination || port.is_none() }
     }
 
     /// The endpoints of the set.

@@ -3,28 +3,31 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU8;
 use std::sync::Arc;
 
 use postern_policy_core::endpoint::{
     Action, Audit, DirectionPolicy, EndpointPolicy, Peers, Ports, Rule, Tier,
 };
-use postern_policy_core::identity::{AddressTable, IdentityId};
+use postern_policy_core::http::Request;
+use postern_policy_core::identity::{AddressTable, IdentityId, PeerSource};
 use postern_policy_core::policy::{Direction, RuleId};
 use postern_policy_core::port::{PortRange, ProtocolMatch};
-use postern_policy_core::set::{Attached, Attachment, Connection, Needs, PolicySet};
+use postern_policy_core::set::{Asked, Attached, Attachment, Connection, Judged, Need, Needs, PolicySet};
 use postern_policy_core::world::WorkloadName;
 
 const ADDRESSES: [[u8; 4]; 4] = [[10, 0, 0, 1], [10, 0, 0, 2], [10, 0, 0, 3], [0, 0, 0, 0]];
 const PORTS: [u16; 2] = [80, 81];
 
-/// Two workloads, 10.0.0.1 and 10.0.0.2, each of which talks with the other on port 80 and with nobody else.
-fn endpoints() -> Vec<EndpointPolicy> {
+/// Two workloads, 10.0.0.1 and 10.0.0.2, each of which talks with the other on port 80 and with nobody else; or
+/// with everybody.
+fn endpoints(named: bool) -> Vec<EndpointPolicy> {
     let only = |peer| DirectionPolicy {
         default_deny: true,
         rules: vec![Arc::new(Rule {
             id: RuleId::new("r"),
             tier: Tier::Normal,
-            peers: Peers::Only(Arc::new(BTreeSet::from([IdentityId(peer)]))),
+            peers: if named { Peers::Only(Arc::new(BTreeSet::from([IdentityId(peer)]))) } else { Peers::Any },
             ports: Ports::Only(vec![PortRange { protocol: ProtocolMatch::Any, first: 80, last: 80 }]),
             action: Action::Allow,
         })],
@@ -40,6 +43,23 @@ fn endpoints() -> Vec<EndpointPolicy> {
     [(1, 2), (2, 1)].map(endpoint).into()
 }
 
+/// Ways to tell who sends: none, and each that needs something else of the address.
+fn peer_sources() -> Vec<Vec<PeerSource>> {
+    use PeerSource::{ForwardedFor, Source, Spiffe};
+    let forwarded = |from| ForwardedFor { trusted_hops: NonZeroU8::MIN, from };
+    let hop = || Peers::Only(Arc::new(BTreeSet::from([IdentityId(1)])));
+    vec![
+        vec![],
+        vec![Source],
+        vec![Spiffe],
+        vec![Spiffe, Source],
+        vec![forwarded(Peers::Any)],
+        vec![forwarded(Peers::Any), Source],
+        vec![Spiffe, forwarded(Peers::Any), Source],
+        vec![forwarded(hop()), Source],
+    ]
+}
+
 fn sets() -> Vec<PolicySet> {
     let mut sets = Vec::new();
     let directions = [
@@ -48,46 +68,89 @@ fn sets() -> Vec<PolicySet> {
         Some(Attached::To(Direction::Ingress)),
         Some(Attached::To(Direction::Egress)),
     ];
-    for direction in directions {
-        for endpoint in [None, Some(WorkloadName::parse("default/w1"))] {
-            for port in [None, Some(80), Some(81)] {
-                for peer in [None, Some(IpAddr::from(ADDRESSES[1]))] {
-                    let table = [1, 2]
-                        .map(|n| (IpAddr::from(ADDRESSES[n - 1]).into(), IdentityId(n.try_into().unwrap())));
-                    let endpoint = endpoint.clone();
-                    let attachment = Attachment { direction, endpoint, port, peer, ..Attachment::default() };
-                    // One endpoint and both ends contradict each other.
-                    sets.extend(PolicySet::new(endpoints(), AddressTable::from_iter(table), attachment).ok());
-                }
-            }
+    let attachments = directions.into_iter().flat_map(|direction| {
+        let endpoints = [None, Some(WorkloadName::parse("default/w1"))];
+        endpoints.into_iter().flat_map(move |endpoint| {
+            [None, Some(80), Some(81)].into_iter().flat_map(move |port| {
+                let endpoint = endpoint.clone();
+                let attachment = Attachment { direction, endpoint, port, ..Attachment::default() };
+                let peer = Attachment { peer: Some(ADDRESSES[1].into()), ..attachment.clone() };
+                let peer_from = peer_sources().into_iter();
+                let by = peer_from.map(move |peer_from| Attachment { peer_from, ..attachment.clone() });
+                by.chain([peer])
+            })
+        })
+    });
+    for attachment in attachments {
+        for named in [true, false] {
+            let table =
+                [1, 2].map(|n| (IpAddr::from(ADDRESSES[n - 1]).into(), IdentityId(n.try_into().unwrap())));
+            let table = AddressTable::from_iter(table);
+            // One endpoint and both ends contradict each other.
+            sets.extend(PolicySet::new(endpoints(named), table, attachment.clone()).ok());
         }
     }
     sets
 }
 
+/// What an address turns out to be needed for: all that is said with each of them, whatever the rest is.
+fn found(said: impl Iterator<Item = Vec<Judged<'static>>>) -> Need {
+    let said: Vec<_> = said.collect();
+    let decided =
+        |judged: &Judged<'static>| (judged.side.map(|side| side.direction), judged.decision.clone());
+    let decisions: BTreeSet<_> =
+        said.iter().map(|all| format!("{:?}", all.iter().map(decided).collect::<Vec<_>>())).collect();
+    let all: BTreeSet<_> = said.iter().map(|all| format!("{all:?}")).collect();
+    match (decisions.len(), all.len()) {
+        (1, 1) => Need::Nothing,
+        (1, _) => Need::Telling,
+        _ => Need::Deciding,
+    }
+}
+
 #[test]
-fn an_address_that_is_not_needed_changes_nothing_and_one_that_is_does() {
+fn an_address_is_needed_for_what_it_changes() {
     let addresses: Vec<SocketAddr> =
         ADDRESSES.iter().flat_map(|ip| PORTS.map(|port| SocketAddr::from((*ip, port)))).collect();
-    let sets = sets();
-    assert_eq!(sets.len(), 42);
+    let header: (&[u8], &[u8]) = (b"x-forwarded-for", b"10.0.0.2");
+    let requests = [vec![header], vec![]].map(|headers| Request {
+        method: Some(b"GET"),
+        path: Some(b"/"),
+        headers,
+        ..Request::default()
+    });
+    let sets: &'static [PolicySet] = sets().leak();
+    assert_eq!(sets.len(), 2 * 189);
     for set in sets {
-        let Needs { source, destination } = set.needs();
-        let judge = |source, destination| {
-            let judged = [Direction::Ingress, Direction::Egress]
-                .map(|direction| set.connection(&Connection { source, destination, direction }));
-            format!("{judged:?}")
-        };
-        let (mut sources, mut destinations) = (0, 0);
-        for one in &addresses {
-            for other in &addresses {
-                sources =
-                    sources.max(addresses.iter().map(|it| judge(*it, *one)).collect::<BTreeSet<_>>().len());
-                destinations = destinations
-                    .max(addresses.iter().map(|it| judge(*other, *it)).collect::<BTreeSet<_>>().len());
-            }
+        for asked in [Asked::Connection, Asked::Request] {
+            // Some have a certificate, where it matters.
+            let certificates: &[Option<&[u8]>] = match set.attachment().peer_from.first() {
+                Some(PeerSource::Spiffe) => &[None, Some(b"spiffe://td/nobody")],
+                _ => &[None],
+            };
+            let judge = |source: &SocketAddr, destination: &SocketAddr| {
+                let mut judged = Vec::new();
+                for direction in [Direction::Ingress, Direction::Egress] {
+                    let connection = Connection { source: *source, destination: *destination, direction };
+                    for certificate in certificates {
+                        match asked {
+                            Asked::Connection => judged.push(set.connection_by(&connection, *certificate)),
+                            Asked::Request => judged.extend(
+                                requests.iter().map(|it| set.request_by(&connection, *certificate, it)),
+                            ),
+                        }
+                    }
+                }
+                judged
+            };
+            let most = |judge: &dyn Fn(&SocketAddr, &SocketAddr) -> Vec<Judged<'static>>| {
+                addresses.iter().map(|rest| found(addresses.iter().map(|it| judge(it, rest)))).max().unwrap()
+            };
+            let found = Needs {
+                source: most(&|it, rest| judge(it, rest)),
+                destination: most(&|it, rest| judge(rest, it)),
+            };
+            assert_eq!(found, set.needs(asked), "{asked:?} {:?}", set.attachment());
         }
-        let found = (sources > 1, destinations > 1);
-        assert_eq!(found, (source, destination), "{:?}", set.attachment());
     }
 }

@@ -172,11 +172,15 @@ fn numbered(said: &str) -> String {
 
 /// With such a `report` in its bundle, or without any bundle, both doors say the same; and, so that it is not the same nothing, this too.
 fn check(report: &str, steps: &[Step<'_>], expected: &[&str]) {
+    check_with(BUNDLE, report, steps, expected);
+}
+
+fn check_with(bundle: &str, report: &str, steps: &[Step<'_>], expected: &[&str]) {
     static GUESTS: LazyLock<[Module; 2]> = LazyLock::new(|| {
         [FILTER_WASM, COMPONENT_WASM]
             .map(|guest| Module::compile(&Engine::new(Limits::default()).unwrap(), guest).unwrap())
     });
-    let bundle = BUNDLE.replace(r#""report": {}"#, &format!(r#""report": {report}"#));
+    let bundle = bundle.replace(r#""report": {}"#, &format!(r#""report": {report}"#));
     let first = (!report.is_empty()).then_some(Step::Configure(&bundle));
     let steps: Vec<Step<'_>> = first.into_iter().chain(steps.iter().copied()).collect();
     let [module, component] = GUESTS.each_ref().map(|guest| transcript(guest, &steps));
@@ -295,6 +299,65 @@ fn configurations_are_reported_alike() {
         [Step::Configure(""), get("/a"), Step::Connection(APP2, TO, None), Step::Configure("{"), get("/a")];
     let seen = ["no policy loaded yet", "reason=not-loaded", "everything is denied until a good one comes"];
     check("", &steps, &seen);
+}
+
+/// The module does not ask for an address that does not change the decision, until there is something to say of it.
+#[test]
+fn who_need_not_be_known_is_told_alike() {
+    let anybody = BUNDLE
+        .replace(
+            r#""direction": "ingress""#,
+            r#""direction": "ingress", "endpoint": "default/app1", "port": 80"#,
+        )
+        .replace(r#""peers": {"only": [301]}, "ports": "all""#, r#""peers": "any", "ports": {"only": []}"#)
+        .replace(r#""peers": {"only": [300, 302]}"#, r#""peers": "any""#)
+        .replace(r#""peers": {"only": [300]}"#, r#""peers": "any""#);
+    assert_eq!(anybody.matches(r#""peers": "any""#).count(), 3);
+    // The rule that names its peers is of another port.
+    let steps = [
+        get("/a"),
+        get("/b"),
+        get("/c"),
+        Step::Request("10.0.0.3:1", TO, None, "GET", "/d", &[("x-forwarded-for", "10.0.0.2")]),
+        Step::Request("10.0.0.9:1", TO, Some("spiffe://td/ns/default/sa/app2"), "GET", "/d", &[]),
+        Step::Connection("10.0.0.3:1", TO, None),
+    ];
+    let from =
+        r#""peerFrom": ["spiffe", {"forwardedFor": {"trustedHops": 1, "from": {"only": [302]}}}, "source"]"#;
+    let told = [
+        "postern: audit: request passes and would be denied: direction=ingress peer=10.0.0.2 identity=300 layer=L7",
+        "postern: denied request direction=ingress peer=10.0.0.2 identity=300 decision=#0 audit=allow layer=L7",
+        "direction=ingress peer=10.0.0.3 identity=301",
+    ];
+    for sources in [r#""peerFrom": ["source"]"#, r#""peerFrom": ["spiffe", "source"]"#, from] {
+        check_with(&anybody.replace(from, sources), "{}", &steps, &told);
+    }
+    check_with(&anybody.replace(&format!(", {from}"), ""), "{}", &steps, &told);
+    let certified = "direction=ingress peer=10.0.0.9 identity=300";
+    check_with(&anybody.replace(from, r#""peerFrom": ["spiffe"]"#), "{}", &steps, &[certified]);
+    // The header tells it, where everybody's is believed; of a connection, the address.
+    let everybodys = r#""peerFrom": [{"forwardedFor": {"trustedHops": 1, "from": "any"}}, "source"]"#;
+    for bundle in [BUNDLE, &anybody] {
+        let steps = [
+            steps[3],
+            Step::Request("10.0.0.3:1", TO, None, "GET", "/a", &[("x-forwarded-for", "10.0.0.2")]),
+            get("/a"),
+            Step::Connection("10.0.0.2:1", TO, None),
+            Step::Connection("10.0.0.3:1", TO, None),
+        ];
+        let told = [
+            "1: LocalResponse",
+            "denied request direction=ingress peer=10.0.0.2 identity=300",
+            "2: Continue",
+            "3: LocalResponse",
+            "reason=unknown-peer",
+        ];
+        check_with(&bundle.replace(from, everybodys), "{}", &steps, &told);
+    }
+    // Named peers, and a connection's address where the requests' is not asked.
+    let named = [Step::Connection("10.0.0.3:1", TO, None)];
+    let denied = ["1: closed", "denied connection direction=ingress peer=10.0.0.3 identity=301"];
+    check_with(&BUNDLE.replace(from, everybodys), "{}", &named, &denied);
 }
 
 /// A request that a host cannot put: nothing of it is decided, nothing passes.
