@@ -8,6 +8,7 @@ mod page;
 mod plot;
 mod subjects;
 mod updates;
+mod variants;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -20,7 +21,7 @@ use serde_json::Value;
 use super::Format;
 use crate::workspace::Workspace;
 use crate::{exec, tools};
-use subjects::Measured;
+use subjects::{Made, Measured};
 use updates::Updated;
 
 /// How much is measured, and what becomes of it.
@@ -57,6 +58,7 @@ struct Figure {
 struct Results {
     in_process: Vec<Figure>,
     under_load: Vec<Measured>,
+    parts: Vec<Measured>,
     updates: Vec<Updated>,
 }
 
@@ -69,16 +71,19 @@ pub(super) fn run(workspace: &Workspace, args: &EngineArgs) -> Result<ExitCode> 
     eprintln!("building what is measured: some minutes the first time, seconds afterwards");
     let sets = tempfile::tempdir().context("cannot make a folder for the rule sets")?;
     benchmark(workspace, &["--write", &sets.path().display().to_string()])?;
-    let noop = noop(workspace)?;
+    let [noop, asks] = [example(workspace, "noop")?, example(workspace, "asks")?];
     let postern = if args.no_proxy { None } else { Some(postern(workspace)?) };
     eprintln!("decisions, and the module in the VM: a minute");
     let printed = benchmark(workspace, &[])?;
     let in_process =
         serde_json::from_str(&printed).context("the benchmark printed something else than figures")?;
-    let under_load = subjects::measure(&envoy, &noop, postern.as_deref(), sets.path(), args.turns)?;
+    let made =
+        Made { envoy: &envoy, noop: &noop, asks: &asks, postern: postern.as_deref(), sets: sets.path() };
+    let parts = subjects::parts(&made)?;
+    let under_load = subjects::curves(&made, args.turns)?;
     eprintln!("updates while requests go on");
     let updates = updates::measure(&envoy, sets.path())?;
-    let results = Results { in_process, under_load, updates };
+    let results = Results { in_process, under_load, parts, updates };
     if args.write {
         page::write(&workspace.root, &results)?;
     }
@@ -120,14 +125,14 @@ pub(crate) fn program(workspace: &Workspace) -> Result<PathBuf> {
         .context("cargo did not say where the benchmark is")
 }
 
-/// The filter that does nothing, built as ours is.
-fn noop(workspace: &Workspace) -> Result<PathBuf> {
+/// A filter to hold ours against, built as ours is.
+fn example(workspace: &Workspace, name: &str) -> Result<PathBuf> {
     let folder = workspace.target.join("module");
     let target = "wasm32-wasip1";
     let mut cargo = workspace.cargo();
-    cargo.args(["build", "--package", "postern-filter", "--example", "noop", "--profile", "module"]);
+    cargo.args(["build", "--package", "postern-filter", "--example", name, "--profile", "module"]);
     exec::quiet(cargo.args(["--target", target, "--target-dir"]).arg(&folder))?;
-    Ok(folder.join(target).join("module/examples/noop.wasm"))
+    Ok(folder.join(target).join("module/examples").join(format!("{name}.wasm")))
 }
 
 fn postern(workspace: &Workspace) -> Result<PathBuf> {

@@ -35,8 +35,8 @@ pub(super) fn write(root: &Path, results: &Results) -> Result<()> {
 
 /// Every table.
 pub(super) fn tables(results: &Results) -> String {
-    let Results { in_process: figures, under_load: rows, updates: sizes } = results;
-    [in_process(figures), under_load(rows), updates(sizes)].join("\n")
+    let Results { in_process: figures, under_load: rows, parts: apart, updates: sizes } = results;
+    [in_process(figures), under_load(rows), parts(apart), updates(sizes)].join("\n")
 }
 
 fn updates(sizes: &[Updated]) -> String {
@@ -81,8 +81,7 @@ fn under_load(rows: &[Measured]) -> String {
         let rules = rules.unwrap_or_default();
         let line = match (&row.failure, base, nginx) {
             (None, Some(base), Some(nginx)) => {
-                let over =
-                    row.kind.in_envoy().then(|| format!("{:.1}", (row.of(base) - 1.0) * base.median()));
+                let over = row.kind.in_envoy().then(|| format!("{:.1}", row.over(base)));
                 format!(
                     "| {name} | {rules} | {:.1} | {:.1} | {} | {:.2} | {:.2} | {} |",
                     row.median(),
@@ -99,6 +98,28 @@ fn under_load(rows: &[Measured]) -> String {
             }
         };
         let _ = writeln!(out, "{line}");
+    }
+    out
+}
+
+fn parts(rows: &[Measured]) -> String {
+    let mut out =
+        "| in Envoy, 10,000 rules | CPU µs a request, median | over no filter |\n|---|---|---|\n".to_owned();
+    let base = rows.iter().find(|row| row.kind == Kind::Bare);
+    for row in rows {
+        let name = row.kind.name().trim_start_matches("Envoy, ");
+        let line = match (&row.failure, base) {
+            (None, Some(base)) => {
+                let over =
+                    if row.kind == Kind::Bare { String::new() } else { format!("{:.1}", row.over(base)) };
+                format!("| {name} | {:.1} | {over} |", row.median())
+            }
+            (failure, _) => {
+                let why = failure.as_deref().unwrap_or("nothing to hold it against").replace('|', "/");
+                format!("| {name} | does not load: {why} | |")
+            }
+        };
+        let _ = writeln!(out, "{}", line.replace("  |", " |"));
     }
     out
 }
@@ -127,7 +148,10 @@ impl Kind {
             Self::Bare => "Envoy, no filter",
             Self::Empty => "Envoy, a module without callbacks",
             Self::Noop => "Envoy, a filter that does nothing",
+            Self::Asks => "Envoy, a filter that asks as ours does, and decides nothing",
             Self::Ours => "Envoy, our HTTP filter",
+            Self::OursAnybody => "Envoy, our HTTP filter, no rule names peers",
+            Self::OursForwarded => "Envoy, our HTTP filter, peers by x-forwarded-for",
             Self::OursBoth => "Envoy, our connection and HTTP filters",
             Self::RbacApart => "Envoy, RBAC, an expression a policy",
             Self::RbacTogether => "Envoy, RBAC, one expression",
@@ -137,7 +161,7 @@ impl Kind {
     }
 
     fn has_rules(self) -> bool {
-        !matches!(self, Self::Bare | Self::Empty | Self::Noop | Self::Nginx)
+        !matches!(self, Self::Bare | Self::Empty | Self::Noop | Self::Asks | Self::Nginx)
     }
 
     fn in_envoy(self) -> bool {
@@ -152,6 +176,11 @@ impl Measured {
 
     fn lower(&self) -> f64 {
         at(self.micros.clone(), 0.25)
+    }
+
+    /// Microseconds more than what it is held against.
+    fn over(&self, base: &Self) -> f64 {
+        (self.of(base) - 1.0) * base.median()
     }
 
     /// The median of the ratios, turn by turn: the machine's speed changes in between.
