@@ -28,8 +28,8 @@ impl Ends {
     pub(crate) fn of(set: Option<&PolicySet>, asked: Asked) -> Self {
         let needs = set.map(|set| set.needs(asked)).unwrap_or_default();
         Self {
-            source: Address::new("source\0address", needs.source),
-            destination: Address::new("destination\0address", needs.destination),
+            source: Address::new("source\0address", needs.source, false),
+            destination: Address::new("destination\0address", needs.destination, true),
             direction: set.is_some_and(|set| set.attachment().direction.is_none()),
         }
     }
@@ -53,16 +53,19 @@ impl Ends {
     }
 }
 
-/// A property that is an address. Requests of one connection come one after another: the same text is read once.
+/// A property that is an address.
 struct Address {
     property: &'static str,
     need: Need,
+    /// Whether the port matters too. Where it does not, it is 0.
+    port: bool,
+    /// What was read last: the same text is read once.
     last: RefCell<(Vec<u8>, Option<SocketAddr>)>,
 }
 
 impl Address {
-    fn new(property: &'static str, need: Need) -> Self {
-        Self { property, need, last: RefCell::default() }
+    fn new(property: &'static str, need: Need, port: bool) -> Self {
+        Self { property, need, port, last: RefCell::default() }
     }
 
     fn get(&self, least: Need) -> Option<SocketAddr> {
@@ -70,11 +73,22 @@ impl Address {
             return Some(NOWHERE);
         }
         let text = host::property(self.property).ok()?;
+        // A client has many connections, and each of them a port of its own.
+        let matters = if self.port { Some(&*text) } else { without_port(&text) };
         let mut last = self.last.borrow_mut();
-        if !bytes::same(&last.0, &text) {
-            let address = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
-            *last = (text, address);
+        if matters.is_none_or(|matters| !bytes::same(&last.0, matters)) {
+            let mut address: Option<SocketAddr> =
+                std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
+            if let (Some(address), false) = (&mut address, self.port) {
+                address.set_port(0);
+            }
+            *last = (matters.unwrap_or_default().to_vec(), address);
         }
         last.1
     }
+}
+
+/// `10.0.0.1` of `10.0.0.1:80`. What has no port is no address.
+fn without_port(text: &[u8]) -> Option<&[u8]> {
+    text.iter().rposition(|byte| *byte == b':').and_then(|colon| text.get(..colon))
 }

@@ -69,7 +69,7 @@ fn parse(map: &[u8]) -> Option<Request<'_>> {
     let (count, rest) = map.split_first_chunk()?;
     let count = number(*count)?;
     let (lengths, mut bytes) = rest.split_at_checked(count.checked_mul(8)?)?;
-    request.headers.reserve(count);
+    request.headers = Vec::with_capacity(count);
     let mut seen = [false; 3];
     let (lengths, _) = lengths.as_chunks().0.as_chunks();
     for [name_length, value_length] in lengths {

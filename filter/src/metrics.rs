@@ -13,7 +13,7 @@ use proxy_wasm::types::MetricType;
 use crate::host;
 
 /// What a counter counts, each of a closed set.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 struct Key {
     subject: Subject,
     verdict: Verdict,
@@ -25,6 +25,17 @@ struct Key {
 }
 
 impl Key {
+    /// Whether both are of one counter. A reason's code is one text in all of the module: where it lies is compared, not
+    /// what it says. Were it there twice, the host would give both the same number.
+    fn is(&self, other: &Self) -> bool {
+        self.subject == other.subject
+            && self.verdict == other.verdict
+            && self.layer == other.layer
+            && self.direction == other.direction
+            && self.differs == other.differs
+            && std::ptr::eq(self.reason, other.reason)
+    }
+
     fn name(&self) -> String {
         let &Self { subject, verdict, reason, layer, direction, differs } = self;
         let (verdict, layer) = (verdict.to_string(), layer.to_string());
@@ -76,7 +87,7 @@ impl Metrics {
 
     fn count(&self, key: Key) {
         let mut counters = self.counters.borrow_mut();
-        let id = match counters.iter().find(|(known, _)| *known == key) {
+        let id = match counters.iter().find(|(known, _)| known.is(&key)) {
             Some((_, id)) => *id,
             None => {
                 let id = host::metric(MetricType::Counter, &key.name()).ok();

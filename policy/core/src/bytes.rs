@@ -9,6 +9,12 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a_words.iter().zip(b_words).all(word) && a_rest.iter().eq(b_rest)
 }
 
+/// What comes after this start, which is compared as [`same`] does.
+pub(crate) fn strip_prefix<'b>(bytes: &'b [u8], start: &[u8]) -> Option<&'b [u8]> {
+    let (found, rest) = bytes.split_at_checked(start.len())?;
+    same(found, start).then_some(rest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

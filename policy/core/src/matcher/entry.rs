@@ -3,7 +3,7 @@
 use super::expressions::Collector;
 use super::hash::{index, number};
 use super::search::{Search, wanted};
-use crate::bytes::same;
+use crate::bytes::{same, strip_prefix};
 use crate::http::{Field, HttpMatch};
 use crate::pattern::{Pattern, Shape};
 
@@ -187,7 +187,7 @@ impl Test {
                 value.zip(search.vocabulary.get(text)).is_some_and(|(value, text)| same(value, text))
             }
             Self::Expression(text, id) => {
-                let rest = value.zip(search.vocabulary.get(text)).and_then(|(v, text)| v.strip_prefix(text));
+                let rest = value.zip(search.vocabulary.get(text)).and_then(|(v, text)| strip_prefix(v, text));
                 rest.is_some_and(|rest| search.expression(id, rest))
             }
         }
