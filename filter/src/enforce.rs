@@ -120,8 +120,10 @@ impl Enforcer {
         let judged = decide(set, &connection, certificate.as_deref());
         if ends.has_more_to_tell() && (!passes(&judged.decision) || differs(&judged).is_some()) {
             // The same decision: by what it did not need before, it is said whose connection it was.
-            let connection = ends.connection(Need::Telling);
-            return connection.map_or(judged, |connection| decide(set, &connection, certificate.as_deref()));
+            return match ends.connection(Need::Telling) {
+                Some(connection) => decide(set, &connection, certificate.as_deref()),
+                None => Judged { side: None, ..judged },
+            };
         }
         judged
     }

@@ -25,6 +25,9 @@ mod tests {
             let bytes = vec![b'a'; length];
             assert!(same(&bytes, &bytes.clone()));
             assert!(!same(&bytes, &vec![b'a'; length + 1]));
+            let more = [&*bytes, b"b"].concat();
+            assert_eq!(strip_prefix(&more, &bytes), Some(&b"b"[..]));
+            assert_eq!(strip_prefix(&bytes, &more), None);
             for place in 0..length {
                 let mut other = bytes.clone();
                 other[place] = b'b';

@@ -113,6 +113,7 @@ fn a_trusted_hop_says_for_whom_it_sends() {
     let (two, rows_of_two) = gateway_and_proxy();
     let (alone, rows_of_alone) = gateway_alone();
     let one = json!([trusting(1), "source"]);
+    let everybodys = json!([{"forwardedFor": {"trustedHops": 1, "from": "any"}}, "source"]);
     let of = |sources| bundle(sources, Strangers::MayRead);
     let envoy = Callers::start(
         &[
@@ -122,6 +123,11 @@ fn a_trusted_hop_says_for_whom_it_sends() {
             Listener {
                 serves: Serves::Requests(json!({"use_remote_address": true, "skip_xff_append": true})),
                 ..Listener::plain("does not append", of(&one))
+            },
+            Listener::plain("everybody's", of(&everybodys)),
+            Listener {
+                serves: Serves::Requests(json!({"use_remote_address": true, "skip_xff_append": true})),
+                ..Listener::plain("everybody's, does not append", of(&everybodys))
             },
             Listener { at: V6_GATEWAY, ..Listener::plain("on IPv6", of(&two)) },
         ],
@@ -146,6 +152,13 @@ fn a_trusted_hop_says_for_whom_it_sends() {
     check("does not append", GATEWAY, &["127.0.11.3, 127.0.11.2"], "a");
     check("does not append", GATEWAY, &[], "unknown-peer: ");
     check("does not append", STRANGER, &["127.0.11.2"], "world");
+    // What Envoy appends counts, not what was sent: over loopback an address of the machine, nobody's here.
+    check("everybody's", A, &["127.0.11.3"], "world");
+    check("everybody's", A, &[], "world");
+    // Without, whoever connects says who it is: the docs say so.
+    check("everybody's, does not append", STRANGER, &["127.0.11.2"], "a");
+    check("everybody's, does not append", A, &["127.0.11.2, 127.0.11.3"], "b");
+    check("everybody's, does not append", A, &[], "unknown-peer: ");
 }
 
 /// What Envoy is told to believe takes the place of the connection's address, before the HTTP filter sees any: these are
