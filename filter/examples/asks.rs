@@ -1,8 +1,7 @@
 //! A filter that asks the host for what a decision needs, counts twice, and decides nothing: what `cargo xtask bench engine`
 //! holds ours against to tell what the decision costs from what the questions cost. Without the SDK, and with no
 //! callback but the three that a filter cannot do without.
-#![allow(missing_docs, reason = "the exports are the ABI's")]
-#![allow(unsafe_code, reason = "host calls are C functions that write through pointers")]
+#![expect(unsafe_code, reason = "host calls are C functions that write through pointers")]
 
 use std::cell::Cell;
 use std::ptr::null_mut;
@@ -22,17 +21,21 @@ thread_local! {
     static IDS: Cell<Option<[u32; 2]>> = const { Cell::new(None) };
 }
 
+/// The mark of the ABI.
 #[unsafe(no_mangle)]
 pub extern "C" fn proxy_abi_version_0_2_1() {}
 
+/// Memory for what the host answers.
 #[unsafe(no_mangle)]
 pub extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
     Box::into_raw(vec![0_u8; size].into_boxed_slice()).cast()
 }
 
+/// Nothing is kept of a request.
 #[unsafe(no_mangle)]
 pub extern "C" fn proxy_on_context_create(_context: u32, _root: u32) {}
 
+/// Asks, counts, and lets pass.
 #[unsafe(no_mangle)]
 pub extern "C" fn proxy_on_request_headers(_context: u32, _headers: u32, _end: u32) -> u32 {
     // SAFETY: the pointers are those of `returned`.
@@ -55,6 +58,7 @@ pub extern "C" fn proxy_on_request_headers(_context: u32, _headers: u32, _end: u
     0
 }
 
+/// Nothing was kept of the request.
 #[unsafe(no_mangle)]
 pub extern "C" fn proxy_on_delete(_context: u32) {}
 
