@@ -165,6 +165,14 @@ impl Rule {
             && !(matches!(self.action, Action::Http(_)) && flow.protocol != Protocol::Tcp)
     }
 
+    /// Its HTTP rules; none where it has an action of another kind.
+    pub fn http(&self) -> &[HttpRule] {
+        match &self.action {
+            Action::Http(rules) => rules,
+            Action::Allow | Action::Deny | Action::Pass | Action::Quarantined(_) => &[],
+        }
+    }
+
     /// Where it stands in the order in which rules are asked; those at one place in that of their list.
     pub(crate) fn place(&self) -> (Tier, bool) {
         // In the normal tier denials come first.

@@ -29,7 +29,7 @@ pub use view::NEAREST_AMONG;
 pub use work::MOST_CANDIDATES;
 
 use crate::decide::{Decision, decide_paths};
-use crate::endpoint::{Action, DirectionPolicy, EndpointPolicy, Flow, Rule};
+use crate::endpoint::{DirectionPolicy, EndpointPolicy, Flow, Rule};
 use crate::http::Request;
 use crate::policy::Direction;
 use crate::port::Protocol;
@@ -156,10 +156,7 @@ impl Matcher {
     fn new(policy: &DirectionPolicy, collector: &mut Collector) -> Self {
         let classes = Classes::new(&policy.rules);
         let segments = Segments::of(&policy.rules);
-        let entries = |rule: &Arc<Rule>| match &rule.action {
-            Action::Http(rules) => rules.len(),
-            _ => 0,
-        };
+        let entries = |rule: &Arc<Rule>| rule.http().len();
         let all: usize = policy.rules.iter().map(entries).sum();
         let mut left = all.saturating_mul(MOST_ENTRIES).saturating_add(1 << 16);
         let mut port = |list: &Vec<u32>| {

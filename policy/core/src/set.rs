@@ -7,8 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::decide::{Decision, Reason, Verdict};
-use crate::endpoint::{Action, EndpointPolicy, Flow};
-use crate::http::Request;
+use crate::endpoint::{EndpointPolicy, Flow};
+use crate::http::{HttpRule, Request};
 use crate::identity::{Caller, Evidence, IdentityId, Known, PeerSource, UnreadablePeer};
 use crate::matcher::{Compiled, Matchers};
 use crate::policy::{Direction, RuleId};
@@ -56,6 +56,16 @@ impl Policies {
         policies.matchers = Matchers::new(&endpoints);
         policies.endpoints = endpoints;
         Ok(policies)
+    }
+
+    /// All HTTP rules in the order in which a bundle is read: of each endpoint those to it, then those from it, and of both
+    /// what is enforced before what is tried.
+    pub fn http_rules(&self) -> impl Iterator<Item = &HttpRule> {
+        let policies = self.endpoints.iter().flat_map(|endpoint| {
+            let EndpointPolicy { ingress, egress, audit, .. } = endpoint;
+            [Some(ingress), audit.ingress.as_ref(), Some(egress), audit.egress.as_ref()]
+        });
+        policies.flatten().flat_map(|policy| &policy.rules).flat_map(|rule| rule.http())
     }
 }
 
@@ -194,13 +204,9 @@ impl PolicySet {
     /// rule's.
     pub fn rule_names(&self) -> impl Iterator<Item = &RuleId> {
         let policies = self.endpoints().iter().flat_map(|endpoint| [&endpoint.ingress, &endpoint.egress]);
-        policies.flat_map(|policy| &policy.rules).flat_map(|rule| {
-            let http = match &rule.action {
-                Action::Http(rules) => &rules[..],
-                Action::Allow | Action::Deny | Action::Pass | Action::Quarantined(_) => &[],
-            };
-            std::iter::once(&rule.id).chain(http.iter().map(|rule| &rule.id))
-        })
+        policies
+            .flat_map(|policy| &policy.rules)
+            .flat_map(|rule| std::iter::once(&rule.id).chain(rule.http().iter().map(|rule| &rule.id)))
     }
 
     /// Decides a connection of which nothing but the addresses is known.

@@ -359,38 +359,39 @@ pub enum Action<H = HttpRule> {
     Http(Vec<H>),
 }
 
+// Who loads a bundle does not copy its texts: `S` is what they are.
 /// Every field that is given must match. Expressions match the whole value, in RE2's dialect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct HttpRule {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "HttpRule"))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, bound(deserialize = "S: Deserialize<'de>"))]
+pub struct HttpRule<S = String> {
     /// Its name.
-    pub id: String,
+    pub id: S,
     /// Why it matches nothing, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quarantined: Option<String>,
+    pub quarantined: Option<S>,
     /// Against the method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub method: Option<String>,
+    pub method: Option<S>,
     /// Against the path, query included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
+    pub path: Option<S>,
     /// Against the authority, port included if the client sends one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<String>,
+    pub host: Option<S>,
     /// Each must match.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub headers: Vec<Header>,
+    pub headers: Vec<Header<S>>,
 }
 
 /// A header that must be there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Header {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Header"))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, bound(deserialize = "S: Deserialize<'de>"))]
+pub struct Header<S = String> {
     /// Compared without regard to case.
-    pub name: String,
+    pub name: S,
     /// The exact value, where presence is not enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<String>,
+    pub value: Option<S>,
 }

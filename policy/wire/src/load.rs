@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use postern_policy_core::http::HttpRule;
 use postern_policy_core::identity::Known;
 use postern_policy_core::set::PolicySet;
 use serde::Deserialize;
@@ -29,9 +28,10 @@ pub struct Loaded {
     known: Arc<Known>,
     bundle: Vec<u8>,
     identities: Range<usize>,
-    endpoints: Range<usize>,
-    /// Where each HTTP rule is in the text of the endpoints, for the next bundle.
-    rules: Arc<[(Range<usize>, HttpRule)]>,
+    /// Where the text with the endpoints begins.
+    rest: usize,
+    /// Where in it each HTTP rule is, for the next bundle.
+    rules: Arc<[Range<usize>]>,
 }
 
 /// Which parts of a bundle are those of an earlier one.
@@ -43,7 +43,7 @@ pub struct Kept {
     pub policy: bool,
 }
 
-/// A bundle with its large parts unread.
+/// A bundle with identities and HTTP rules unread.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Parts<'j> {
@@ -57,7 +57,7 @@ struct Parts<'j> {
     #[serde(borrow)]
     identities: &'j RawValue,
     #[serde(borrow)]
-    endpoints: &'j RawValue,
+    endpoints: Vec<Endpoint<&'j RawValue>>,
 }
 
 impl Loaded {
@@ -68,50 +68,51 @@ impl Loaded {
     /// # Errors
     /// As [`decode`](crate::decode).
     pub fn new<'a>(bundle: Vec<u8>, before: impl IntoIterator<Item = &'a Self>) -> Result<Self, BundleError> {
-        let Ok(parts) = serde_json::from_slice::<Parts<'_>>(&bundle) else {
-            return Err(whole(&bundle));
-        };
+        // One pass over all of it: what is read twice takes twice as long, and requests wait.
+        let parts = std::str::from_utf8(&bundle).ok().and_then(part::<Parts<'_>>);
+        let Some(parts) = parts else { return Err(whole(&bundle)) };
         if parts.api_version != API_VERSION {
             return Err(BundleError::Version(parts.api_version));
         }
         check(&parts.report)?;
-        let (identities, endpoints) = (parts.identities.get(), parts.endpoints.get());
+        let identities = within(&bundle, parts.identities.get());
+        let rest = rest(&bundle, &identities);
+        let text = bundle.get(rest..).unwrap_or_default();
         let (mut as_known, mut as_policies) = (None, None);
         let mut earlier = Vec::new();
         for loaded in before {
-            earlier.push(Earlier::new(loaded.text(&loaded.endpoints).unwrap_or_default(), &loaded.rules));
-            if loaded.text(&loaded.identities) == Some(identities.as_bytes()) {
+            if loaded.bundle.get(loaded.identities.clone()) == bundle.get(identities.clone()) {
                 as_known = Some(Arc::clone(&loaded.known));
             }
-            if loaded.text(&loaded.endpoints) == Some(endpoints.as_bytes()) {
+            if loaded.rest > 0 && rest > 0 && loaded.rest() == text {
                 as_policies = Some(loaded);
             }
+            earlier.push(loaded);
         }
         let kept = Kept { identities: as_known.is_some(), policy: as_policies.is_some() };
         let known = match as_known {
             Some(known) => known,
-            None => Arc::new(known(part(identities).ok_or_else(|| whole(&bundle))?)?),
+            None => Arc::new(known(part(parts.identities.get()).ok_or_else(|| whole(&bundle))?)?),
         };
         let (policies, quarantined, rules) = match as_policies {
             Some(loaded) => {
                 (Arc::clone(loaded.set.policies()), loaded.quarantined.clone(), Arc::clone(&loaded.rules))
             }
             None => {
-                let rules = part::<Vec<Endpoint<&RawValue>>>(endpoints).ok_or_else(|| whole(&bundle))?;
-                let mut reading = Reading::after(earlier);
-                let policies = policies(rules, &mut reading).map_err(|error| match error {
+                let earlier =
+                    earlier.into_iter().map(|it| Earlier::new(it.rest(), &it.rules, it.set.policies()));
+                let mut reading = Reading::after(earlier.collect());
+                let policies = policies(parts.endpoints, &mut reading).map_err(|error| match error {
                     BundleError::Shape { .. } => whole(&bundle),
                     error => error,
                 })?;
-                let texts = reading.texts.into_iter();
-                let rules = texts.map(|(text, rule)| (within(endpoints.as_bytes(), text), rule)).collect();
+                let rules = reading.texts.iter().map(|rule| within(text, rule)).collect();
                 (Arc::new(policies), reading.quarantined, rules)
             }
         };
         let set = PolicySet::of(policies, Arc::clone(&known), attachment(parts.attach)?)?;
-        let (identities, endpoints) = (within(&bundle, identities), within(&bundle, endpoints));
         let Parts { report, versions, .. } = parts;
-        Ok(Self { set, quarantined, report, versions, kept, known, bundle, identities, endpoints, rules })
+        Ok(Self { set, quarantined, report, versions, kept, known, bundle, identities, rest, rules })
     }
 
     /// The bundle as it came.
@@ -119,9 +120,18 @@ impl Loaded {
         &self.bundle
     }
 
-    fn text(&self, part: &Range<usize>) -> Option<&[u8]> {
-        self.bundle.get(part.clone())
+    /// The text with the endpoints.
+    fn rest(&self) -> &[u8] {
+        self.bundle.get(self.rest..).unwrap_or_default()
     }
+}
+
+/// Where the text begins that says all about the endpoints: behind the identities, if the endpoints come next. Two valid
+/// bundles with the same text from there on have the same endpoints. Otherwise it is all of the bundle.
+fn rest(bundle: &[u8], identities: &Range<usize>) -> usize {
+    let after = bundle.get(identities.end..).unwrap_or_default().trim_ascii_start();
+    let key = after.strip_prefix(b",").map(<[u8]>::trim_ascii_start);
+    if key.is_some_and(|key| key.starts_with(b"\"endpoints\"")) { identities.end } else { 0 }
 }
 
 /// Reads a part. Where it is wrong is not kept track of, which would take as long again: [`whole`] says it.

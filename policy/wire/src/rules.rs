@@ -3,12 +3,15 @@
 //! Of thousands of rules an update changes a few. Each is compared with what the earlier bundle has at about the same
 //! place; what a rule means follows from its text alone.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use postern_policy_core::bytes;
 use postern_policy_core::http::{HeaderMatch, HttpMatch, HttpMatcher, HttpRule as Rule};
 use postern_policy_core::pattern::{Pattern, PatternError, Reader};
 use postern_policy_core::policy::RuleId;
+use postern_policy_core::set::Policies;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::decode::{BundleError, Quarantined, TOP};
@@ -20,7 +23,7 @@ pub(crate) struct Reading<'j, 'e> {
     /// The rules that could not be compiled.
     pub(crate) quarantined: Vec<Quarantined>,
     /// The HTTP rules that came as text, in their order.
-    pub(crate) texts: Vec<(&'j str, Rule)>,
+    pub(crate) texts: Vec<&'j str>,
     expressions: Reader,
     earlier: Vec<Earlier<'e>>,
 }
@@ -31,10 +34,10 @@ pub(crate) trait Source<'j> {
     fn read(self, reading: &mut Reading<'j, '_>) -> Result<Rule, BundleError>;
 }
 
-/// The HTTP rules of an earlier bundle, and where in the text of its endpoints they are.
+/// The HTTP rules of an earlier bundle, in their order, and where in its text they are.
 pub(crate) struct Earlier<'e> {
-    endpoints: &'e [u8],
-    rules: &'e [(Range<usize>, Rule)],
+    text: &'e [u8],
+    rules: Vec<(&'e Range<usize>, &'e Rule)>,
     /// Where the next one is expected.
     next: usize,
     /// How many have not been found since one was.
@@ -47,8 +50,9 @@ const NEAR: usize = 8;
 const GIVEN_UP: usize = 64;
 
 impl<'e> Earlier<'e> {
-    pub(crate) fn new(endpoints: &'e [u8], rules: &'e [(Range<usize>, Rule)]) -> Self {
-        Self { endpoints, rules, next: 0, missed: 0 }
+    /// `places` are those of the rules that were read into the policies, in the order of the text.
+    pub(crate) fn new(text: &'e [u8], places: &'e [Range<usize>], policies: &'e Policies) -> Self {
+        Self { text, rules: places.iter().zip(policies.http_rules()).collect(), next: 0, missed: 0 }
     }
 
     fn find(&mut self, text: &str) -> Option<&'e Rule> {
@@ -57,17 +61,18 @@ impl<'e> Earlier<'e> {
         let around = (expected..=expected + near).chain((expected.saturating_sub(near)..expected).rev());
         let found =
             around.filter_map(|place| Some((place, self.rules.get(place)?))).find(|(_, (range, _))| {
-                self.endpoints.get(range.clone()).is_some_and(|known| bytes::same(known, text.as_bytes()))
+                self.text.get((*range).clone()).is_some_and(|known| bytes::same(known, text.as_bytes()))
             });
         self.next = found.map_or(expected, |(place, _)| place) + 1;
         self.missed = if found.is_some() { 0 } else { self.missed + 1 };
-        found.map(|(_, (_, rule))| rule)
+        found.map(|(_, (_, rule))| *rule)
     }
 }
 
 impl<'e> Reading<'_, 'e> {
     pub(crate) fn after(earlier: Vec<Earlier<'e>>) -> Self {
-        Self { earlier, ..Self::default() }
+        let texts = Vec::with_capacity(earlier.iter().map(|earlier| earlier.rules.len()).max().unwrap_or(0));
+        Self { earlier, texts, ..Self::default() }
     }
 
     /// Gives back what was kept of expressions: what comes next needs the memory.
@@ -80,13 +85,22 @@ impl<'e> Reading<'_, 'e> {
     }
 }
 
-impl<'j> Source<'j> for HttpRule {
+/// Text of a bundle as it stands there, unless something in it is escaped.
+#[derive(Deserialize)]
+struct Text<'j>(#[serde(borrow)] Cow<'j, str>);
+
+impl AsRef<str> for Text<'_> {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'j, S: AsRef<str>> Source<'j> for HttpRule<S> {
     fn read(self, reading: &mut Reading<'j, '_>) -> Result<Rule, BundleError> {
-        let Self { id, quarantined, method, path, host, headers } = self;
-        let id = RuleId::new(id);
-        let matched = match quarantined {
-            Some(why) => Err(why),
-            None => http_match(method, path, host, headers, &mut reading.expressions),
+        let id = RuleId::new(self.id.as_ref());
+        let matched = match &self.quarantined {
+            Some(why) => Err(why.as_ref().to_owned()),
+            None => http_match(&self, &mut reading.expressions),
         };
         let matcher = match matched {
             Ok(matched) => HttpMatcher::Active(matched),
@@ -110,33 +124,29 @@ impl<'j> Source<'j> for &'j RawValue {
                 }
                 rule
             }
-            None => serde_json::from_str::<HttpRule>(text)
+            None => serde_json::from_str::<HttpRule<Text<'_>>>(text)
                 .map_err(|error| BundleError::Shape { path: TOP.to_owned(), message: error.to_string() })?
                 .read(reading)?,
         };
-        reading.texts.push((text, rule.clone()));
+        reading.texts.push(text);
         Ok(rule)
     }
 }
 
-fn http_match(
-    method: Option<String>,
-    path: Option<String>,
-    host: Option<String>,
-    headers: Vec<Header>,
-    expressions: &mut Reader,
-) -> Result<HttpMatch, String> {
-    let mut pattern = |field: &str, text: Option<String>, read: Read| {
-        text.map(|text| read(expressions, &text).map_err(|error| format!("{field}: {error}"))).transpose()
+fn http_match<S: AsRef<str>>(rule: &HttpRule<S>, expressions: &mut Reader) -> Result<HttpMatch, String> {
+    let mut pattern = |field: &str, text: &Option<S>, read: Read| {
+        let text = text.as_ref().map(AsRef::as_ref);
+        text.map(|text| read(expressions, text).map_err(|error| format!("{field}: {error}"))).transpose()
+    };
+    let header = |Header { name, value }: &Header<S>| HeaderMatch {
+        name: name.as_ref().to_owned(),
+        value: value.as_ref().map(|value| value.as_ref().as_bytes().to_vec()),
     };
     Ok(HttpMatch {
-        method: pattern("method", method, Reader::common)?,
-        path: pattern("path", path, Reader::parse)?,
-        host: pattern("host", host, Reader::common)?,
-        headers: headers
-            .into_iter()
-            .map(|header| HeaderMatch { name: header.name, value: header.value.map(String::into_bytes) })
-            .collect(),
+        method: pattern("method", &rule.method, Reader::common)?,
+        path: pattern("path", &rule.path, Reader::parse)?,
+        host: pattern("host", &rule.host, Reader::common)?,
+        headers: rule.headers.iter().map(header).collect(),
     })
 }
 

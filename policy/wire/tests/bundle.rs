@@ -382,6 +382,70 @@ fn rules_that_are_written_as_before_are_taken_over_one_by_one() {
     assert_eq!(second.quarantined.len(), 1);
 }
 
+/// Rules to and from two workloads, enforced and tried: each of them another, and some differ with this number.
+fn of_all_places(number: usize) -> String {
+    let rules = |place: &str| {
+        let rule = |id: usize| {
+            let edition = if id == number % 3 { number } else { 0 };
+            format!(
+                r#"{{"id": "{place}{id}", "peers": "any", "ports": "all", "action": {{"http": [
+                {{"id": "{place}{id}/0", "path": "/{place}/{id}/[0-9]+"}},
+                {{"id": "{place}{id}/1", "path": "/{place}/{id}/{edition}"}}]}}}}"#
+            )
+        };
+        format!("[{}]", (0..3).map(rule).collect::<Vec<_>>().join(", "))
+    };
+    let direction = |name: &str, place: &str| {
+        let (enforced, tried) = (rules(place), rules(&format!("{place}-tried")));
+        // What is tried may stand before what is enforced.
+        let audit = format!(r#""audit": {{"defaultDeny": true, "rules": {tried}}}"#);
+        format!(r#""{name}": {{{audit}, "defaultDeny": true, "rules": {enforced}}}"#)
+    };
+    let endpoint = |name: &str| {
+        let [to, from] = [("ingress", "to"), ("egress", "from")]
+            .map(|(field, place)| direction(field, &format!("{name}-{place}")));
+        // And what comes from a workload before what goes to it.
+        format!(r#"{{"name": "default/{name}", "addresses": [], {from}, {to}}}"#)
+    };
+    let version = r#""apiVersion": "postern.dev/filter/v1alpha1""#;
+    format!(r#"{{{version}, "identities": [], "endpoints": [{}, {}]}}"#, endpoint("a"), endpoint("b"))
+}
+
+#[test]
+fn rules_are_taken_over_wherever_they_stand() {
+    let mut before = Loaded::new(of_all_places(0).into(), []).unwrap();
+    for number in 1..7 {
+        let after = Loaded::new(of_all_places(number).into(), [&before]).unwrap();
+        let fresh = Loaded::new(of_all_places(number).into(), []).unwrap();
+        assert_eq!(after.set.endpoints(), fresh.set.endpoints(), "{number}");
+        assert_ne!(after.set.endpoints(), before.set.endpoints(), "{number}");
+        // Of six HTTP rules of a list, one or two differ from those before.
+        let shared = shared(&after.set, &before.set);
+        assert!((16..=20).contains(&shared), "{number}: {shared} of those that are enforced");
+        before = after;
+    }
+}
+
+/// The endpoints are recognised by the text behind the identities. Where they come first, only their rules are.
+#[test]
+fn the_order_of_the_parts_changes_nothing() {
+    let (head, rest) = BUNDLE.split_once("\"identities\": ").unwrap();
+    let (identities, endpoints) = rest.split_once("],\n  \"endpoints\": ").unwrap();
+    let endpoints = endpoints.strip_suffix("\n}").unwrap();
+    let turned = format!("{head}\"endpoints\": {endpoints}, \"identities\": {identities}] }}");
+    let moved = |bundle: &str| bundle.replace("127.0.0.2/32", "127.0.0.3/32");
+    let first = Loaded::new(turned.clone().into(), []).unwrap();
+    let second = Loaded::new(moved(&turned).into(), [&first]).unwrap();
+    assert!(!second.kept.policy && !second.kept.identities);
+    assert_eq!(shared(&second.set, &first.set), 1, "the HTTP rule");
+    assert_eq!(get(&second.set, "127.0.0.3:1", "/public").0, Verdict::Allow);
+    // And from one order to the other.
+    let third = Loaded::new(moved(BUNDLE).into(), [&second]).unwrap();
+    assert!(third.kept.identities);
+    assert_eq!(shared(&third.set, &second.set), 1, "the HTTP rule");
+    assert_eq!(third.set.endpoints(), second.set.endpoints());
+}
+
 #[test]
 fn what_is_wrong_in_a_rule_is_told_as_of_the_whole() {
     let first = Loaded::new(BUNDLE.into(), []).unwrap();

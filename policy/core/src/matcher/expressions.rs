@@ -30,17 +30,24 @@ struct Expression {
 pub(crate) struct Collector {
     expressions: Expressions,
     numbers: HashMap<Box<str>, u32>,
+    /// What was asked for last: rules that end alike stand together.
+    last: u32,
 }
 
 impl Collector {
     /// The number of an expression that [`Pattern::parse`](crate::pattern::Pattern::parse) has checked.
     pub(super) fn add(&mut self, source: &str) -> u32 {
+        if self.expressions.list.get(index(self.last)).is_some_and(|last| *last.source == *source) {
+            return self.last;
+        }
         if let Some(known) = self.numbers.get(source) {
+            self.last = *known;
             return *known;
         }
         let new = number(self.expressions.list.len());
         self.numbers.insert(source.into(), new);
         self.expressions.list.push(Expression { source: source.into(), automaton: OnceLock::new() });
+        self.last = new;
         new
     }
 

@@ -1,6 +1,7 @@
 //! Indexes: from a path to the entries that may match it.
 
 use std::cell::OnceCell;
+use std::collections::hash_map::Entry;
 
 use super::hash::{Table, hash, number};
 use super::node::{Facts, Node};
@@ -44,9 +45,9 @@ impl Index {
         let (mut exact, mut starts, mut windows) = (Vec::new(), Vec::new(), Vec::new());
         let (mut pathless, mut others) = (Vec::new(), Vec::new());
         let mut depths = 0;
-        for (entry, facts) in facts.iter().enumerate() {
-            let entry = number(entry);
-            counts.keys(facts, |key| match key {
+        for (place, facts) in facts.iter().enumerate() {
+            let entry = number(place);
+            counts.keys(place, facts, |key| match key {
                 Key::Exact(key) => exact.push((key, entry)),
                 Key::Start(depth, key) => {
                     depths |= 1 << depth;
@@ -60,8 +61,8 @@ impl Index {
         let shared = |entries: &[u32]| Node::new(entries, facts);
         let node = |entries: &[u32]| (!entries.is_empty()).then(|| shared(entries));
         Self {
-            exact: group(exact, &shared),
-            starts: group(starts, &shared),
+            exact: group(exact.into_iter(), &shared),
+            starts: group(starts.into_iter(), &shared),
             depths,
             windows: Windows::new(&windows, &shared),
             pathless: node(&pathless),
@@ -97,19 +98,27 @@ impl Index {
     }
 }
 
-/// Puts entries with the same key into one node.
-pub(super) fn group(mut entries: Vec<(u64, u32)>, node: &impl Fn(&[u32]) -> Node) -> Table<Node> {
-    entries.sort_unstable();
-    entries.dedup();
-    let mut table = Table::with_capacity_and_hasher(entries.len(), Default::default());
-    let mut numbers = Vec::new();
-    for same in entries.chunk_by(|left, right| left.0 == right.0) {
-        if let Some((key, _)) = same.first() {
-            numbers.clear();
-            numbers.extend(same.iter().map(|(_, entry)| *entry));
-            table.insert(*key, node(&numbers));
+/// Puts entries with the same key into one node. They come in their order; nearly every key has one entry.
+pub(super) fn group(
+    entries: impl Iterator<Item = (u64, u32)>,
+    node: &impl Fn(&[u32]) -> Node,
+) -> Table<Node> {
+    let mut table = Table::with_capacity_and_hasher(entries.size_hint().0, Default::default());
+    let mut shared: Table<Vec<u32>> = Table::default();
+    for (key, entry) in entries {
+        match table.entry(key) {
+            Entry::Vacant(place) => drop(place.insert(Node::One(entry))),
+            Entry::Occupied(place) => {
+                let Node::One(first) = place.get() else { continue };
+                let same = shared.entry(key).or_insert_with(|| vec![*first]);
+                // An entry may have a key twice.
+                if same.last() != Some(&entry) {
+                    same.push(entry);
+                }
+            }
         }
     }
+    table.extend(shared.into_iter().map(|(key, entries)| (key, node(&entries))));
     table.shrink_to_fit();
     table
 }
@@ -141,24 +150,26 @@ fn starts(path: &[u8], wanted: u32, mut found: impl FnMut(u32, u64)) {
 /// How many entries have each key, so that the most telling is taken.
 struct Counts<'f, 'p> {
     facts: &'f [Facts<'p>],
-    starts: Table<u32>,
+    /// The start of each entry's path, where it has one, and how many have it.
+    starts: Vec<Option<Start>>,
+    sharing: Table<u32>,
     /// Counted where starts do not tell enough.
     literals: OnceCell<Frequencies>,
 }
 
 impl<'f, 'p> Counts<'f, 'p> {
     fn new(facts: &'f [Facts<'p>]) -> Self {
-        let mut starts: Table<u32> = Table::default();
-        for open in facts.iter().filter_map(open) {
-            if let Some((_, key)) = start(&open.prefix, open.prefix_is_whole) {
-                *starts.entry(key).or_default() += 1;
-            }
+        let of = |facts| open(facts).and_then(|open| start(&open.prefix, open.prefix_is_whole));
+        let starts: Vec<Option<Start>> = facts.iter().map(of).collect();
+        let mut sharing = Table::with_capacity_and_hasher(starts.len(), Default::default());
+        for (_, key) in starts.iter().flatten() {
+            *sharing.entry(*key).or_default() += 1;
         }
-        Self { facts, starts, literals: OnceCell::new() }
+        Self { facts, starts, sharing, literals: OnceCell::new() }
     }
 
-    /// Shows every key of an entry.
-    fn keys(&self, facts: &Facts<'_>, mut found: impl FnMut(Key)) {
+    /// Shows every key of the entry at this place.
+    fn keys(&self, place: usize, facts: &Facts<'_>, mut found: impl FnMut(Key)) {
         let Some(path) = &facts.wanted.path else { return found(Key::Pathless) };
         if let Some(literal) = path.literal() {
             return found(Key::Exact(hash(0, literal)));
@@ -168,8 +179,8 @@ impl<'f, 'p> Counts<'f, 'p> {
             Shape::Open(open) => open,
             Shape::Itself | Shape::Literal(_) => return,
         };
-        let start = start(&open.prefix, open.prefix_is_whole)
-            .map(|(depth, key)| (self.starts.get(&key).copied().unwrap_or(0), depth, key));
+        let start = self.starts.get(place).copied().flatten();
+        let start = start.map(|(depth, key)| (self.sharing.get(&key).copied().unwrap_or(0), depth, key));
         let parts = [&open.prefix].into_iter().chain(open.all_of.iter());
         let rarest = || parts.filter_map(|part| self.literals().rarest(part)).min_by_key(|(count, _)| *count);
         match (start, rarest) {
@@ -211,8 +222,11 @@ fn open<'p>(facts: &Facts<'p>) -> Option<&'p Open> {
     }
 }
 
-/// The key of the segments that every path with this prefix has.
-fn start(prefix: &[u8], is_whole: bool) -> Option<(u32, u64)> {
+/// How many segments, and their key.
+type Start = (u32, u64);
+
+/// The segments that every path with this prefix has.
+fn start(prefix: &[u8], is_whole: bool) -> Option<Start> {
     let last = prefix.iter().rposition(|byte| is_separator(*byte)).filter(|place| *place > 0);
     let certain = match (is_whole && !prefix.is_empty(), last) {
         (true, _) => prefix,

@@ -60,14 +60,15 @@ impl Port {
             .collect();
         let mut order: Vec<usize> = (0..rules.len()).collect();
         order.sort_by_key(|place| rules.get(*place).map(|(_, rule)| rule.place()));
-        let (mut entries, mut facts, mut vocabulary) = (Vec::new(), Vec::new(), Vocabulary::default());
+        let most = rules.iter().map(|(_, rule)| rule.http().len()).sum();
+        let (mut entries, mut facts) = (Vec::with_capacity(most), Vec::with_capacity(most));
+        let mut vocabulary = Vocabulary::default();
         for place in order {
             let (Some((number_of, rule)), Some(placed)) = (rules.get(place), placed.get_mut(place)) else {
                 continue;
             };
             placed.first = number(entries.len());
-            let Action::Http(http) = &rule.action else { continue };
-            for (http, rule) in http.iter().enumerate() {
+            for (http, rule) in rule.http().iter().enumerate() {
                 let HttpMatcher::Active(wanted) = &rule.matcher else { continue };
                 let at = (*number_of, number(http));
                 let entry = Entry::new(at, placed.group, wanted, &mut vocabulary, collector);

@@ -5,7 +5,7 @@ use super::expressions::Expressions;
 use super::hash::index;
 use super::view::View;
 use super::work::Work;
-use crate::endpoint::{Action, DirectionPolicy};
+use crate::endpoint::DirectionPolicy;
 use crate::http::{Field, HttpMatch, HttpMatcher, HttpRule, Request};
 
 /// What one header of a request counts for where a candidate asks for headers.
@@ -134,8 +134,5 @@ pub(super) fn wanted<'p>(policy: &'p DirectionPolicy, entry: &Entry) -> Option<&
 
 /// The rule of an entry.
 pub(super) fn rule<'p>(policy: &'p DirectionPolicy, entry: &Entry) -> Option<&'p HttpRule> {
-    match &policy.rules.get(index(entry.rule))?.action {
-        Action::Http(rules) => rules.get(index(entry.http)),
-        _ => None,
-    }
+    policy.rules.get(index(entry.rule))?.http().get(index(entry.http))
 }

@@ -4,6 +4,7 @@
 //! place of the value: one hash and one bit a place, whatever the number of literals.
 
 use super::hash::{Table, hash};
+use super::index::{group, memory};
 use super::node::Node;
 use super::search::Search;
 
@@ -98,8 +99,7 @@ impl Windows {
         let mut all = Self::default();
         for (place, width) in all.widths.iter_mut().enumerate() {
             let of_width = windows.iter().filter(|((width, _), _)| *width == place);
-            width.nodes =
-                super::index::group(of_width.map(|((_, key), entry)| (*key, *entry)).collect(), node);
+            width.nodes = group(of_width.map(|((_, key), entry)| (*key, *entry)), node);
             if width.nodes.is_empty() {
                 continue;
             }
@@ -125,7 +125,7 @@ impl Windows {
     }
 
     pub(super) fn memory(&self) -> usize {
-        let of = |width: &Width| size_of_val(&*width.bits) + super::index::memory(&width.nodes);
+        let of = |width: &Width| size_of_val(&*width.bits) + memory(&width.nodes);
         self.widths.iter().map(of).sum()
     }
 }

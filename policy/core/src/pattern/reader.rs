@@ -20,7 +20,9 @@ use super::{
 #[derive(Default)]
 pub struct Reader {
     whole: HashMap<Box<str>, Pattern>,
-    ends: HashMap<Box<str>, End>,
+    ends: HashMap<Arc<str>, Arc<End>>,
+    /// The one that was read last: expressions that end alike stand together.
+    last: Option<(Arc<str>, Arc<End>)>,
 }
 
 /// What is known about the values that an expression matches, wherever it stands.
@@ -55,26 +57,37 @@ impl Reader {
         if source.len() > LENGTH_LIMIT {
             return Err(PatternError::TooLong(source.len()));
         }
-        if shape::is_plain(source) {
+        let (text, rest) = source.split_at_checked(shape::text_before(source)).unwrap_or(("", source));
+        if rest.is_empty() {
             return Ok(Pattern::new(source, Shape::Itself, None));
         }
-        let (text, rest) = source.split_at_checked(shape::text_before(source)).unwrap_or(("", source));
         let end = match End::of_texts(rest) {
             Some(end) => end.behind(text),
-            None => match self.ends.get(rest) {
-                Some(known) => known.behind(text),
-                None => {
-                    let end = End::of(rest)?;
-                    let behind = end.behind(text);
-                    self.ends.insert(rest.into(), end);
-                    behind
-                }
-            },
+            None => self.end(rest)?.behind(text),
         };
         match end {
             Some(end) => end.pattern(source),
             None => End::of(source)?.pattern(source),
         }
+    }
+
+    /// What is known about an end.
+    fn end(&mut self, source: &str) -> Result<Arc<End>, PatternError> {
+        if let Some((last, end)) = &self.last
+            && **last == *source
+        {
+            return Ok(Arc::clone(end));
+        }
+        let (source, end) = match self.ends.get_key_value(source) {
+            Some((source, end)) => (Arc::clone(source), Arc::clone(end)),
+            None => {
+                let (end, source) = (Arc::new(End::of(source)?), Arc::from(source));
+                self.ends.insert(Arc::clone(&source), Arc::clone(&end));
+                (source, end)
+            }
+        };
+        self.last = Some((source, Arc::clone(&end)));
+        Ok(end)
     }
 }
 

@@ -66,6 +66,10 @@ pub(super) fn text_before(source: &str) -> usize {
 /// The texts of an expression that has nothing but `.*` before, between and behind them: first the one that it begins
 /// with, last the one that it ends with, both of which may be empty.
 pub(super) fn texts(source: &str) -> Option<Vec<&[u8]>> {
+    // Most have something else, and are not cut for nothing.
+    if !source.bytes().all(|byte| is_text(byte) || b".*".contains(&byte)) {
+        return None;
+    }
     source.split(".*").map(|text| is_plain(text).then_some(text.as_bytes())).collect()
 }
 
