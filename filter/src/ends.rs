@@ -15,10 +15,11 @@ const OUTBOUND: i64 = 2;
 /// What stands for an address that is not asked for.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
-/// What a policy wants to know of each connection.
+/// What a policy wants to know of each connection, and of each request on it.
 pub(crate) struct Ends {
     source: Address,
     destination: Address,
+    pub(crate) headers: bool,
     /// One whose answer is fixed is not asked either.
     direction: bool,
 }
@@ -30,6 +31,7 @@ impl Ends {
         Self {
             source: Address::new("source\0address", needs.source, false),
             destination: Address::new("destination\0address", needs.destination, true),
+            headers: needs.headers,
             direction: set.is_some_and(|set| set.attachment().direction.is_none()),
         }
     }

@@ -77,6 +77,11 @@ impl Enforcer {
         self.certificates && is_tls() && !shows_certificate()
     }
 
+    /// Whether it matters which headers a request has.
+    pub(crate) fn wants_headers(&self) -> bool {
+        self.ends_of_requests.headers
+    }
+
     /// Decides, counts, and says so where it denies.
     pub(crate) fn enforce(
         &self,

@@ -30,7 +30,7 @@ impl HttpFilter {
                 return Outcome::Denied(None);
             }
         };
-        let Some(request) = parse(&map) else {
+        let Some(request) = parse(&map, self.enforcer.wants_headers()) else {
             self.enforcer.unreadable();
             return Outcome::Denied(None);
         };
@@ -63,37 +63,44 @@ impl HttpContext for HttpFilter {
 }
 
 /// Reads the ABI's serialised header map: a count, the lengths of each name and value, then their bytes,
-/// each followed by a zero byte. `None` where the numbers do not add up.
-fn parse(map: &[u8]) -> Option<Request<'_>> {
+/// each followed by a zero byte. `None` where the numbers do not add up. Other headers than those that stand for the
+/// request line are left out where they do not matter.
+fn parse(map: &[u8], headers: bool) -> Option<Request<'_>> {
     let mut request = Request::default();
     let (count, rest) = map.split_first_chunk()?;
     let count = number(*count)?;
     let (lengths, mut bytes) = rest.split_at_checked(count.checked_mul(8)?)?;
-    request.headers = Vec::with_capacity(count);
-    let mut seen = [false; 3];
+    if headers {
+        request.headers = Vec::with_capacity(count);
+    }
     let (lengths, _) = lengths.as_chunks().0.as_chunks();
     for [name_length, value_length] in lengths {
-        let (name, rest) = text(bytes, number(*name_length)?)?;
-        let (value, rest) = text(rest, number(*value_length)?)?;
-        bytes = rest;
-        let pseudo = match name {
-            [b':', rest @ ..] => rest,
-            _ => &[],
-        };
-        let (field, index) = match pseudo {
-            b"method" => (&mut request.method, 0),
-            b"path" => (&mut request.path, 1),
-            b"authority" => (&mut request.authority, 2),
-            _ => {
+        let name_length = number(*name_length)?;
+        // A name, a zero byte, a value; and a zero byte that the last may lack.
+        let length = name_length.checked_add(1)?.checked_add(number(*value_length)?)?;
+        let (header, rest) = bytes.split_at_checked(length)?;
+        bytes = rest.get(1..).unwrap_or_default();
+        if !headers && header.first() != Some(&b':') {
+            continue;
+        }
+        let (name, value) = header.split_at_checked(name_length)?;
+        let value = value.get(1..)?;
+        let field = if name.as_array() == Some(b":method") {
+            &mut request.method
+        } else if name.as_array() == Some(b":path") {
+            &mut request.path
+        } else if name.as_array() == Some(b":authority") {
+            &mut request.authority
+        } else {
+            if headers {
                 request.headers.push((name, value));
-                continue;
             }
+            continue;
         };
         // Two values for one: which of them the upstream would use cannot be told.
-        if std::mem::replace(seen.get_mut(index)?, true) {
+        if field.replace(value).is_some() {
             return None;
         }
-        *field = Some(value);
     }
     // Every request has one: without, this is none.
     request.method.is_some().then_some(request)
@@ -101,10 +108,4 @@ fn parse(map: &[u8]) -> Option<Request<'_>> {
 
 fn number(bytes: [u8; 4]) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(bytes)).ok()
-}
-
-/// `length` bytes and the zero byte after them, which the last one may lack.
-fn text(bytes: &[u8], length: usize) -> Option<(&[u8], &[u8])> {
-    let (text, rest) = bytes.split_at_checked(length)?;
-    Some((text, rest.get(1..).unwrap_or_default()))
 }

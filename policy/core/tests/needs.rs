@@ -1,4 +1,4 @@
-//! Which addresses of a connection matter to a policy set.
+//! Which addresses of a connection, and whether the headers of a request, matter to a policy set.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use postern_policy_core::endpoint::{
     Action, Audit, DirectionPolicy, EndpointPolicy, Peers, Ports, Rule, Tier,
 };
-use postern_policy_core::http::Request;
+use postern_policy_core::http::{HeaderMatch, HttpMatch, HttpMatcher, HttpRule, Request};
 use postern_policy_core::identity::{AddressTable, IdentityId, PeerSource};
 use postern_policy_core::policy::{Direction, RuleId};
 use postern_policy_core::port::{PortRange, ProtocolMatch};
@@ -19,17 +19,35 @@ use postern_policy_core::world::WorkloadName;
 const ADDRESSES: [[u8; 4]; 4] = [[10, 0, 0, 1], [10, 0, 0, 2], [10, 0, 0, 3], [0, 0, 0, 0]];
 const PORTS: [u16; 2] = [80, 81];
 
-/// Two workloads, 10.0.0.1 and 10.0.0.2, each of which talks with the other on port 80 and with nobody else; or
-/// with everybody.
-fn endpoints(named: bool) -> Vec<EndpointPolicy> {
+/// What rules ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rules {
+    Nothing,
+    Peers,
+    Header,
+}
+
+/// Two workloads, 10.0.0.1 and 10.0.0.2, each of which talks on port 80 with everybody, with the other alone, or with who
+/// has the header.
+fn endpoints(rules: Rules) -> Vec<EndpointPolicy> {
+    let peers = |peer| match rules {
+        Rules::Peers => Peers::Only(Arc::new(BTreeSet::from([IdentityId(peer)]))),
+        Rules::Nothing | Rules::Header => Peers::Any,
+    };
+    let header = HeaderMatch { name: "x-role".to_owned(), value: None };
+    let wanted = HttpMatch { headers: vec![header], ..HttpMatch::default() };
+    let http = HttpRule { id: RuleId::new("r/0"), matcher: HttpMatcher::Active(wanted) };
     let only = |peer| DirectionPolicy {
         default_deny: true,
         rules: vec![Arc::new(Rule {
             id: RuleId::new("r"),
             tier: Tier::Normal,
-            peers: if named { Peers::Only(Arc::new(BTreeSet::from([IdentityId(peer)]))) } else { Peers::Any },
+            peers: peers(peer),
             ports: Ports::Only(vec![PortRange { protocol: ProtocolMatch::Any, first: 80, last: 80 }]),
-            action: Action::Allow,
+            action: match rules {
+                Rules::Header => Action::Http(Arc::new([http.clone()])),
+                Rules::Nothing | Rules::Peers => Action::Allow,
+            },
         })],
         ..DirectionPolicy::default()
     };
@@ -82,12 +100,12 @@ fn sets() -> Vec<PolicySet> {
         })
     });
     for attachment in attachments {
-        for named in [true, false] {
+        for rules in [Rules::Nothing, Rules::Peers, Rules::Header] {
             let table =
                 [1, 2].map(|n| (IpAddr::from(ADDRESSES[n - 1]).into(), IdentityId(n.try_into().unwrap())));
             let table = AddressTable::from_iter(table);
             // One endpoint and both ends contradict each other.
-            sets.extend(PolicySet::new(endpoints(named), table, attachment.clone()).ok());
+            sets.extend(PolicySet::new(endpoints(rules), table, attachment.clone()).ok());
         }
     }
     sets
@@ -109,18 +127,19 @@ fn found(said: impl Iterator<Item = Vec<Judged<'static>>>) -> Need {
 }
 
 #[test]
-fn an_address_is_needed_for_what_it_changes() {
+fn what_is_needed_changes_something_and_nothing_else_does() {
     let addresses: Vec<SocketAddr> =
         ADDRESSES.iter().flat_map(|ip| PORTS.map(|port| SocketAddr::from((*ip, port)))).collect();
-    let header: (&[u8], &[u8]) = (b"x-forwarded-for", b"10.0.0.2");
-    let requests = [vec![header], vec![]].map(|headers| Request {
+    let forwarded: (&[u8], &[u8]) = (b"x-forwarded-for", b"10.0.0.2");
+    let role: (&[u8], &[u8]) = (b"x-role", b"admin");
+    let requests = [vec![forwarded, role], vec![forwarded], vec![]].map(|headers| Request {
         method: Some(b"GET"),
         path: Some(b"/"),
         headers,
         ..Request::default()
     });
     let sets: &'static [PolicySet] = sets().leak();
-    assert_eq!(sets.len(), 2 * 189);
+    assert_eq!(sets.len(), 3 * 189);
     for set in sets {
         for asked in [Asked::Connection, Asked::Request] {
             // Some have a certificate, where it matters.
@@ -128,28 +147,31 @@ fn an_address_is_needed_for_what_it_changes() {
                 Some(PeerSource::Spiffe) => &[None, Some(b"spiffe://td/nobody")],
                 _ => &[None],
             };
-            let judge = |source: &SocketAddr, destination: &SocketAddr| {
+            let mut headers = false;
+            let mut judge = |source: &SocketAddr, destination: &SocketAddr| {
                 let mut judged = Vec::new();
                 for direction in [Direction::Ingress, Direction::Egress] {
                     let connection = Connection { source: *source, destination: *destination, direction };
                     for certificate in certificates {
                         match asked {
                             Asked::Connection => judged.push(set.connection_by(&connection, *certificate)),
-                            Asked::Request => judged.extend(
-                                requests.iter().map(|it| set.request_by(&connection, *certificate, it)),
-                            ),
+                            Asked::Request => {
+                                let by = |it| set.request_by(&connection, *certificate, it);
+                                let each: Vec<_> = requests.iter().map(by).collect();
+                                headers |= each.windows(2).any(|two| two[0] != two[1]);
+                                judged.extend(each);
+                            }
                         }
                     }
                 }
                 judged
             };
-            let most = |judge: &dyn Fn(&SocketAddr, &SocketAddr) -> Vec<Judged<'static>>| {
+            let most = |judge: &mut dyn FnMut(&SocketAddr, &SocketAddr) -> Vec<Judged<'static>>| {
                 addresses.iter().map(|rest| found(addresses.iter().map(|it| judge(it, rest)))).max().unwrap()
             };
-            let found = Needs {
-                source: most(&|it, rest| judge(it, rest)),
-                destination: most(&|it, rest| judge(rest, it)),
-            };
+            let source = most(&mut |it, rest| judge(it, rest));
+            let destination = most(&mut |it, rest| judge(rest, it));
+            let found = Needs { source, destination, headers };
             assert_eq!(found, set.needs(asked), "{asked:?} {:?}", set.attachment());
         }
     }

@@ -1,7 +1,9 @@
-//! Which addresses of a connection a policy set asks for: to a host, each question may cost more than the decision.
+//! What a policy set wants to know of a connection and of its requests: to a host, each question may cost more than the
+//! decision.
 
 use super::{Attached, Attachment, PolicySet};
-use crate::endpoint::{EndpointPolicy, Peers, Rule};
+use crate::endpoint::{Peers, Rule};
+use crate::http::{HttpMatcher, HttpRule};
 use crate::identity::PeerSource;
 use crate::policy::Direction;
 use crate::port::Protocol;
@@ -27,17 +29,20 @@ pub enum Need {
     Deciding,
 }
 
-/// What the addresses of a connection are needed for.
+/// What the addresses of a connection are needed for, and whether headers are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Needs {
     /// [`Connection::source`](super::Connection::source).
     pub source: Need,
     /// [`Connection::destination`](super::Connection::destination).
     pub destination: Need,
+    /// Whether [`Request::headers`](crate::http::Request::headers) are needed for anything. Where not, there may be none of
+    /// them.
+    pub headers: bool,
 }
 
 impl PolicySet {
-    /// What the addresses of a connection are needed for, whichever connection it is.
+    /// What is needed, whichever connection it is.
     pub fn needs(&self, asked: Asked) -> Needs {
         let Attachment { direction, port, peer, .. } = &self.attachment;
         // What is attached is not looked for by its address.
@@ -50,7 +55,26 @@ impl PolicySet {
             Some(Attached::To(Direction::Egress)) => (subject, receiver),
             Some(Attached::Both) | None => (subject.max(sender), subject.max(receiver)),
         };
-        Needs { source, destination: destination.max(port) }
+        let headers = asked == Asked::Request && self.asks_for_headers();
+        Needs { source, destination: destination.max(port), headers }
+    }
+
+    /// Whether a rule asks for a header, or one tells who sends.
+    fn asks_for_headers(&self) -> bool {
+        let looked_at = |direction: &Direction| match self.attachment.direction {
+            Some(Attached::To(only)) => only == *direction,
+            Some(Attached::Both) | None => true,
+        };
+        let mut sources =
+            self.attachment.peer_from.iter().take_while(|source| **source != PeerSource::Source);
+        let by_header = sources.any(|source| matches!(source, PeerSource::ForwardedFor { .. }));
+        let asks = |rule: &HttpRule| match &rule.matcher {
+            HttpMatcher::Active(wanted) => !wanted.headers.is_empty(),
+            HttpMatcher::Quarantined(_) => false,
+        };
+        let of_rules = |direction: Direction| self.rules(direction).flat_map(Rule::http).any(asks);
+        (by_header && looked_at(&Direction::Ingress))
+            || [Direction::Ingress, Direction::Egress].into_iter().filter(looked_at).any(of_rules)
     }
 
     /// What the sender's address is needed for, by the sources that tell who it is.
@@ -73,18 +97,22 @@ impl PolicySet {
 
     /// What a peer's address is needed for, where the peer is known by it.
     fn by_rules(&self, direction: Direction) -> Need {
+        let named = self.rules(direction).any(|rule| rule.peers != Peers::Any);
+        if named { Need::Deciding } else { Need::Telling }
+    }
+
+    /// The rules that may be asked in one direction, also those that are only tried.
+    fn rules(&self, direction: Direction) -> impl Iterator<Item = &Rule> {
         let endpoints = match self.attached {
             Some(index) => self.endpoints().get(index..=index).unwrap_or_default(),
             None => self.endpoints(),
         };
-        let concerns =
-            |rule: &Rule| self.attachment.port.is_none_or(|port| rule.ports.contains(Protocol::Tcp, port));
-        let names_peers = |endpoint: &EndpointPolicy| {
-            let policies = std::iter::once(endpoint.direction(direction)).chain(endpoint.audit(direction));
-            let mut rules = policies.flat_map(|policy| &policy.rules);
-            rules.any(|rule| rule.peers != Peers::Any && concerns(rule))
-        };
-        if endpoints.iter().any(names_peers) { Need::Deciding } else { Need::Telling }
+        let policies = endpoints.iter().flat_map(move |endpoint| {
+            std::iter::once(endpoint.direction(direction)).chain(endpoint.audit(direction))
+        });
+        let port = self.attachment.port;
+        let concerns = move |rule: &&Rule| port.is_none_or(|port| rule.ports.contains(Protocol::Tcp, port));
+        policies.flat_map(|policy| &policy.rules).map(|rule| &**rule).filter(concerns)
     }
 }
 
