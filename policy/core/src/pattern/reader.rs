@@ -20,6 +20,8 @@ use super::{
 #[derive(Default)]
 pub struct Reader {
     whole: HashMap<Box<str>, Pattern>,
+    /// The one of those that was read last.
+    common: Option<Pattern>,
     ends: HashMap<Arc<str>, Arc<End>>,
     /// The one that was read last: expressions that end alike stand together.
     last: Option<(Arc<str>, Arc<End>)>,
@@ -41,11 +43,18 @@ impl Reader {
     /// # Errors
     /// As [`Pattern::parse`].
     pub fn common(&mut self, source: &str) -> Result<Pattern, PatternError> {
-        if let Some(known) = self.whole.get(source) {
-            return Ok(known.clone());
+        if let Some(last) = self.common.as_ref().filter(|last| last.as_str() == source) {
+            return Ok(last.clone());
         }
-        let pattern = self.parse(source)?;
-        self.whole.insert(source.into(), pattern.clone());
+        let pattern = match self.whole.get(source) {
+            Some(known) => known.clone(),
+            None => {
+                let pattern = self.parse(source)?;
+                self.whole.insert(source.into(), pattern.clone());
+                pattern
+            }
+        };
+        self.common = Some(pattern.clone());
         Ok(pattern)
     }
 
@@ -109,13 +118,13 @@ impl End {
         let [b"", texts @ ..] = &*shape::texts(source)? else { return None };
         Some(Self {
             bound: bound::of_texts(source.len(), texts.len()),
-            shape: Shape::Open(Box::new(Open {
+            shape: Shape::Open(Open {
                 prefix: Box::default(),
                 prefix_is_whole: false,
                 verbatim: 0,
                 all_of: shape::longest(texts.to_vec()),
                 one_of: Parts::default(),
-            })),
+            }),
             is_whole: false,
         })
     }
@@ -131,13 +140,13 @@ impl End {
             Shape::Itself => return None,
             Shape::Literal(end) => Shape::Literal(join(end)),
             Shape::Words(ends) => Shape::Words(ends.iter().map(|end| join(end)).collect()),
-            Shape::Open(open) => Shape::Open(Box::new(Open {
+            Shape::Open(open) => Shape::Open(Open {
                 prefix: join(&open.prefix),
                 prefix_is_whole: open.prefix_is_whole,
                 verbatim: text.len() + open.verbatim,
                 all_of: Arc::clone(&open.all_of),
                 one_of: Arc::clone(&open.one_of),
-            })),
+            }),
         };
         Some(Self { shape, bound: bound::behind(text.len(), self.bound), is_whole: false })
     }

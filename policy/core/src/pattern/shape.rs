@@ -23,7 +23,7 @@ pub(crate) enum Shape {
     /// It is one of these.
     Words(Box<[Box<[u8]>]>),
     /// It is not among a few.
-    Open(Box<Open>),
+    Open(Open),
 }
 
 /// The shape of expressions that match more than a few values.
@@ -96,7 +96,7 @@ impl Shape {
         let looks = hir.properties().look_set();
         let is_apart = looks.remove(Look::End).is_empty();
         let one_of = rest.iter().filter_map(|item| one_of(item));
-        Self::Open(Box::new(Open {
+        Self::Open(Open {
             prefix_is_whole: next.only_separators(),
             verbatim: if is_apart && prefix.starts_with(verbatim.as_bytes()) { verbatim.len() } else { 0 },
             prefix: prefix.into(),
@@ -108,7 +108,7 @@ impl Shape {
                 .flatten()
                 .map(Into::into)
                 .collect(),
-        }))
+        })
     }
 
     pub(super) fn memory(&self) -> usize {
@@ -117,7 +117,7 @@ impl Shape {
             Self::Itself => 0,
             Self::Literal(text) => text.len(),
             Self::Words(words) => sum(words),
-            Self::Open(open) => size_of::<Open>() + open.prefix.len() + sum(&open.all_of) + sum(&open.one_of),
+            Self::Open(open) => open.prefix.len() + sum(&open.all_of) + sum(&open.one_of),
         }
     }
 }
