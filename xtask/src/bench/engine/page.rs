@@ -40,15 +40,19 @@ pub(super) fn tables(results: &Results) -> String {
 }
 
 fn updates(sizes: &[Updated]) -> String {
-    let mut out = "| rules | updates | requests | usual request, ms | slowest around an update, ms: median | most | at most |\n\
-                   |---|---|---|---|---|---|---|\n"
+    let mut out = "| rules | new ones | updates | requests | usual request, ms | slowest without an update, ms: median | most \
+                   | slowest around an update, ms: median | most | at most |\n|---|---|---|---|---|---|---|---|---|---|\n"
         .to_owned();
-    for Updated { rules, slowest, usual, requests } in sizes {
-        let (median, most) = (at(slowest.clone(), 0.5), slowest.iter().copied().fold(0.0, f64::max));
-        let updates = slowest.len();
+    let summary = |slowest: &[f64]| {
+        let most = slowest.iter().copied().fold(0.0, f64::max);
+        format!("{:.1} | {most:.1}", at(slowest.to_vec(), 0.5))
+    };
+    for Updated { rules, changes, quiet, slowest, usual, requests } in sizes {
+        let (updates, changes) = (slowest.len(), changes.name());
+        let (quiet, slowest) = (summary(quiet), summary(slowest));
         let _ = writeln!(
             out,
-            "| {rules} | {updates} | {requests} | {usual:.2} | {median:.1} | {most:.1} | {LONGEST_STALL} |"
+            "| {rules} | {changes} | {updates} | {requests} | {usual:.2} | {quiet} | {slowest} | {LONGEST_STALL} |"
         );
     }
     out
