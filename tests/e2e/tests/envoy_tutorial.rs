@@ -1,7 +1,9 @@
 //! The tutorial in a real Envoy, on the bootstrap that `postern bundle --for envoy` prints.
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -127,6 +129,46 @@ fn grpc(app1: SocketAddr, upstream: &Upstream) {
     assert_eq!(response.header("content-type"), Some(&b"application/grpc"[..]), "{response:?}");
     assert!(response.body.is_empty() && response.trailers.is_empty(), "trailers only: {response:?}");
     assert_eq!(upstream.forget(), []);
+}
+
+/// On a Unix socket there is nobody's address: such a client may what everybody may, and is closed out where rules name peers.
+#[test]
+fn a_client_without_an_address_may_what_everybody_may() {
+    let world = World::new();
+    let socket = world.module.with_file_name("envoy.sock");
+    let bootstrap = world.bootstrap();
+    let (before, rest) = bootstrap.split_once("socket_address: {address: ").unwrap();
+    let (_, after) = rest.split_once('}').unwrap();
+    let on_socket = format!("{before}pipe: {{path: {socket:?}}}{after}");
+    let ask = |path: &str| {
+        let mut stream = UnixStream::connect(&socket).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        let request = Request::new("GET", path).header("host", "app1").header("connection", "close");
+        stream.write_all(&request.to_bytes()).unwrap();
+        let mut answer = Vec::new();
+        // What came before the connection was reset counts.
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8(answer).unwrap().lines().next().map(str::to_owned)
+    };
+    let mut envoy = Envoy::start(&on_socket, &Options::default()).unwrap();
+    assert_eq!(ask("/public"), None, "the rule names its peers");
+    envoy.wait_for_log("denied connection", SOON).unwrap();
+    assert!(envoy.log().contains("reason=unknown-endpoint"), "{}", envoy.log());
+    drop(envoy);
+
+    let named = on_socket.split_once("value: |-\n").unwrap().1;
+    let (bundle, _) = named.split_once("      - name: envoy.filters.network.http_connection_manager").unwrap();
+    let mut bundle: serde_json::Value = serde_json::from_str(bundle).unwrap();
+    for rule in bundle["endpoints"][0]["ingress"]["rules"].as_array_mut().unwrap() {
+        rule["peers"] = "any".into();
+    }
+    let anybody = serde_json::to_string(&bundle.to_string()).unwrap();
+    let mut envoy = Envoy::start(&with_configuration(&on_socket, &anybody), &Options::default()).unwrap();
+    assert_eq!(ask("/public").as_deref(), Some("HTTP/1.1 200 OK"));
+    assert_eq!(ask("/private").as_deref(), Some("HTTP/1.1 403 Forbidden"));
+    let line = envoy.wait_for_log("denied request", SOON).unwrap();
+    assert!(!line.contains("peer=") && line.contains("layer=L7 reason=no-match"), "{line}");
+    assert_eq!(world.upstream.forget().len(), 1);
 }
 
 #[test]
