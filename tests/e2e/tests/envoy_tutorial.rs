@@ -157,7 +157,8 @@ fn a_client_without_an_address_may_what_everybody_may() {
     drop(envoy);
 
     let named = on_socket.split_once("value: |-\n").unwrap().1;
-    let (bundle, _) = named.split_once("      - name: envoy.filters.network.http_connection_manager").unwrap();
+    let (bundle, _) =
+        named.split_once("      - name: envoy.filters.network.http_connection_manager").unwrap();
     let mut bundle: serde_json::Value = serde_json::from_str(bundle).unwrap();
     for rule in bundle["endpoints"][0]["ingress"]["rules"].as_array_mut().unwrap() {
         rule["peers"] = "any".into();
