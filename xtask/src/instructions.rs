@@ -1,11 +1,12 @@
 //! `cargo xtask instructions`: how many instructions a decision and a whole request take, held against a file.
 //!
 //! Time differs from run to run; these counts hardly do, so they show a change for the worse when it is made.
-//! A decision is counted by callgrind. A request in the VM is counted by wasmtime's fuel, which is one for each
-//! instruction of the module: compiling the module under valgrind takes minutes.
+//! A decision, and reading an update, are counted by callgrind. A request in the VM is counted by wasmtime's fuel, which is
+//! one for each instruction of the module: compiling the module under valgrind takes minutes.
 
 mod baseline;
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
@@ -25,17 +26,56 @@ pub(crate) struct InstructionsArgs {
     update: bool,
 }
 
-/// How often a decision is made.
-const TIMES: &str = "1000";
 /// The keys of hash maps are drawn anew in each run, and with them what a look-up costs: the least counts.
 const RUNS: usize = 3;
-/// What is decided: the shape of the paths, as the benchmark calls it, and how many rules there are.
-const DECISIONS: [(&str, u32); 4] = [
-    ("exact", 1_000),
-    ("segment and expression", 10),
-    ("segment and expression", 1_000),
-    ("many `.*`", 1_000),
+/// What is counted by callgrind.
+const REPEATED: [Repeated; 6] = [
+    Repeated::decision("exact", 1_000),
+    Repeated::decision("segment and expression", 10),
+    Repeated::decision("segment and expression", 1_000),
+    Repeated::decision("many `.*`", 1_000),
+    Repeated::update("update", "an update of one rule"),
+    Repeated::update("update-all", "an update of all rules"),
 ];
+
+/// Something that the benchmark does so many times.
+struct Repeated {
+    /// As the file of counts has it.
+    name: &'static str,
+    /// As the benchmark calls it, and the shape of the paths.
+    what: &'static str,
+    shape: &'static str,
+    rules: u32,
+    times: u32,
+    /// Where counting begins and ends: reading and compiling the rules before it is left out.
+    function: &'static str,
+}
+
+impl Repeated {
+    const fn decision(shape: &'static str, rules: u32) -> Self {
+        let function = "*Native*request*";
+        Self { name: "decision", what: "decide", shape, rules, times: 1_000, function }
+    }
+
+    const fn update(what: &'static str, name: &'static str) -> Self {
+        let shape = "segment and expression";
+        Self { name, what, shape, rules: 10_000, times: 4, function: "*Updates*update*" }
+    }
+
+    /// Instructions for each time.
+    fn count(&self, program: &Path) -> Result<f64> {
+        let mut least = f64::INFINITY;
+        for _ in 0..RUNS {
+            let mut command = Command::new("valgrind");
+            command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+            command.arg(format!("--toggle-collect={}", self.function)).arg(program);
+            command.args(["--repeat", self.what, "--shape", self.shape]);
+            command.args(["--rules", &self.rules.to_string(), "--times", &self.times.to_string()]);
+            least = least.min(callgrind(&mut command)?);
+        }
+        Ok(least / f64::from(self.times))
+    }
+}
 
 #[derive(Deserialize)]
 struct Figure {
@@ -83,23 +123,13 @@ fn count(workspace: &Workspace) -> Result<Baseline> {
         counts.put(format!("request in the VM, {shape}, {rules} rules"), value);
     }
     let program = bench::engine::program(workspace)?;
-    for (shape, rules) in DECISIONS {
-        eprintln!("counting decisions: {shape}, {rules} rules");
-        let rules = rules.to_string();
-        let what = ["--repeat", "decide", "--shape", shape, "--rules", &rules, "--times", TIMES];
-        let mut least = f64::INFINITY;
-        for _ in 0..RUNS {
-            least = least.min(callgrind(Command::new("valgrind").args(CALLGRIND).arg(&program).args(what))?);
-        }
-        let times: f64 = TIMES.parse().context("it is a number")?;
-        counts.put(format!("decision, {shape}, {rules} rules"), least / times);
+    for repeated in &REPEATED {
+        let name = format!("{}, {}, {} rules", repeated.name, repeated.shape, repeated.rules);
+        eprintln!("counting: {name}");
+        counts.put(name, repeated.count(&program)?);
     }
     Ok(counts)
 }
-
-/// Counts inside of this one function and what it calls; reading and compiling the rules is left out.
-const CALLGRIND: [&str; 3] =
-    ["--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=*Native*request*"];
 
 fn callgrind(command: &mut Command) -> Result<f64> {
     let output = command.output().context("cannot start valgrind: is it installed?")?;

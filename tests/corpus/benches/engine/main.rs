@@ -9,6 +9,7 @@ mod figures;
 mod meter;
 mod native;
 mod rules;
+mod updates;
 mod vm;
 mod world;
 
@@ -75,6 +76,10 @@ fn repeat(what: &str, set: &Set, times: usize) {
                 vm::Guest::new(&module, set).expect("the filter takes the bundle");
             }
         }
-        other => panic!("expected decide, request, component or load, not {other}"),
+        "update" | "update-all" => {
+            let mut updates = updates::Updates::new(set, what == "update-all", times);
+            (0..times).for_each(|_| updates.update());
+        }
+        other => panic!("expected decide, request, component, load, update or update-all, not {other}"),
     }
 }
